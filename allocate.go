@@ -1,0 +1,149 @@
+package strata
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Tenure is an entry of the ledger: who held which buckets of a layer, and
+// until when. Of each bucket the ledger remembers its last holder only.
+type Tenure struct {
+	Layer   string    `json:"layer"`
+	Holder  string    `json:"holder"`          // key of the experiment or domain
+	Phase   int       `json:"phase,omitempty"` // of the experiment
+	Buckets Buckets   `json:"buckets,omitzero"`
+	Until   time.Time `json:"until"`
+}
+
+// Free returns the buckets of a layer that nobody owns: not open, not draining,
+// not reserved by a draft. The buckets of stopped experiments are free.
+func (p *Plan) Free(layer string) Buckets {
+	taken := Buckets{}
+	for i := range p.Domains {
+		if d := &p.Domains[i]; d.Layer == layer {
+			taken = taken.Union(d.Buckets).Union(d.Draining)
+		}
+	}
+	for i := range p.Experiments {
+		if e := &p.Experiments[i]; e.Layer == layer && e.Status != StatusStopped {
+			taken = taken.Union(e.Buckets).Union(e.Draining)
+		}
+	}
+	return AllBuckets().Minus(taken)
+}
+
+// PickFree chooses n free buckets of a layer for the named owner: those that
+// nobody ever held first, then those that rested longest, at random among
+// equals. Random means drawn by hash of the layer's salt and the owner, so the
+// same plan gives the same choice. It changes nothing. It fails when fewer
+// than n are free.
+func (p *Plan) PickFree(layer, owner string, n int) (Buckets, error) {
+	l := p.Layer(layer)
+	if l == nil {
+		return Buckets{}, fmt.Errorf("%w: layer %q does not exist", ErrInvalidPlan, layer)
+	}
+	free := slices.Collect(p.Free(layer).All())
+	if n < 0 || n > len(free) {
+		return Buckets{}, fmt.Errorf("%w: layer %q has %d free buckets, %d wanted; stop or narrow something, or use another layer",
+			ErrInvalidPlan, layer, len(free), n)
+	}
+	released := p.released(layer)
+	seed := hashID("strata/allocate\x00" + l.salt() + "\x00" + owner)
+	slices.SortFunc(free, func(a, b int) int {
+		if c := released[a].Compare(released[b]); c != 0 {
+			return c
+		}
+		return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed))
+	})
+	return BucketList(free[:n]...), nil
+}
+
+// released says since when each bucket of a layer is free; the zero time means
+// that nobody ever held it.
+func (p *Plan) released(layer string) *[NumBuckets]time.Time {
+	var since [NumBuckets]time.Time
+	for _, t := range p.Ledger {
+		if t.Layer != layer {
+			continue
+		}
+		for b := range t.Buckets.All() {
+			if t.Until.After(since[b]) {
+				since[b] = t.Until
+			}
+		}
+	}
+	return &since
+}
+
+// Widen gives an experiment n more free buckets of its layer, chosen as by
+// [Plan.PickFree]. It moves nobody.
+func (p *Plan) Widen(experiment string, n int) error {
+	e := p.Experiment(experiment)
+	if e == nil {
+		return fmt.Errorf("%w: experiment %q", ErrNotFound, experiment)
+	}
+	more, err := p.PickFree(e.Layer, e.Key, n)
+	if err != nil {
+		return err
+	}
+	e.Buckets = e.Buckets.Union(more)
+	return nil
+}
+
+// Narrow takes n buckets from an experiment, chosen at random as in
+// [Plan.PickFree]. What becomes of the units in them is decided when the plan
+// is published; see [PublishOptions].
+func (p *Plan) Narrow(experiment string, n int) error {
+	e := p.Experiment(experiment)
+	if e == nil {
+		return fmt.Errorf("%w: experiment %q", ErrNotFound, experiment)
+	}
+	held := slices.Collect(e.Buckets.All())
+	if n < 0 || n > len(held) {
+		return fmt.Errorf("%w: experiment %q has %d buckets, cannot take %d", ErrInvalidPlan, experiment, len(held), n)
+	}
+	seed := hashID("strata/narrow\x00" + e.salt())
+	slices.SortFunc(held, func(a, b int) int { return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed)) })
+	e.Buckets = e.Buckets.Minus(BucketList(held[:n]...))
+	return nil
+}
+
+// release notes in the ledger that holder gave buckets back.
+func (p *Plan) release(layer, holder string, phase int, set Buckets, until time.Time) {
+	if set.IsEmpty() {
+		return
+	}
+	kept := p.Ledger[:0:0]
+	for _, t := range p.Ledger {
+		if t.Layer == layer {
+			t.Buckets = t.Buckets.Minus(set)
+		}
+		if !t.Buckets.IsEmpty() {
+			kept = append(kept, t)
+		}
+	}
+	p.Ledger = append(kept, Tenure{Layer: layer, Holder: holder, Phase: phase, Buckets: set, Until: until})
+}
+
+// CarryOver returns the ledger's entries for buckets that the experiment holds
+// now: whose treatments its units may still feel. Entries are cut to the shared
+// buckets.
+func (p *Plan) CarryOver(experiment string) []Tenure {
+	e := p.Experiment(experiment)
+	if e == nil {
+		return nil
+	}
+	var list []Tenure
+	for _, t := range p.Ledger {
+		if t.Layer != e.Layer {
+			continue
+		}
+		if shared := t.Buckets.Intersect(e.Buckets); !shared.IsEmpty() {
+			t.Buckets = shared
+			list = append(list, t)
+		}
+	}
+	return list
+}

@@ -1,0 +1,67 @@
+// Package strata is an experimentation platform that lives inside a Go program.
+//
+// An application describes its experiments in a [Plan], publishes it to a
+// [Store], and opens an [Engine] on that store. The engine compiles the plan
+// into an immutable [Snapshot]; request handlers ask it what a [Unit] gets, and
+// tell it what the unit does. Reports say which treatment won, and whether the
+// data can be trusted.
+//
+//	store := memstore.New()
+//	eng, err := strata.Open(ctx, store, strata.Config{})
+//	defer eng.Close(ctx)
+//
+//	var ctaColor = strata.StringParam("cta.color", "grey") // once, at package level
+//
+//	a := eng.Assign(strata.Unit{User: userID}) // pure: no I/O, no lock, no allocation
+//	color := ctaColor.Get(a)                   // reading exposes
+//	err = a.Track(strata.Purchase{OrderID: "o-17", Total: 49_99, Currency: "EUR"})
+//
+//	report, err := eng.Report(ctx, "cta-color", strata.ReportOptions{})
+//	fmt.Println(report)
+//
+// # Layers and domains
+//
+// The model is that of Tang, Agarwal, O'Brien and Meyer, "Overlapping Experiment
+// Infrastructure" (KDD 2010). A [Layer] owns parameters and cuts its traffic
+// into 10,000 buckets. An [Experiment] owns buckets of one layer, so two
+// experiments of one layer never share a unit, and experiments of different
+// layers overlap independently. A [Domain] owns buckets too, and cuts them into
+// layers of its own, to any depth up to six. A launch layer changes the default
+// of a parameter, for rollouts.
+//
+// # What is guaranteed
+//
+//   - The same plan, unit and attributes give the same answer on every machine
+//     and in every release of a major version. bucket.go specifies the hash.
+//   - Widening an experiment moves nobody. Whatever would move units of a running
+//     experiment is shown by [Diff], and [Publish] refuses it unless it is asked
+//     for by name; units that were exposed keep their treatment by default.
+//   - A unit without the id that a layer diverts by is in nothing there. A unit in
+//     an experiment's buckets that does not match its audience is in no experiment
+//     of that layer.
+//   - Assigning does no I/O, takes no lock and does not allocate. A slow or dead
+//     store never slows a request.
+//   - An exposure is recorded when a treatment is read, once per unit and
+//     experiment. The first exposure wins; a unit seen in two treatments leaves
+//     the analysis and is counted.
+//   - Every batch of events is stored exactly once, whatever failed in between.
+//
+// # What is not
+//
+//   - Events wait in memory before they are written. A process that is killed
+//     loses those: up to [Config.FlushInterval] of them, more while the store is
+//     down.
+//   - The snapshot lags the store by up to [Config.RefreshInterval]. Use
+//     [Plan.EffectiveAt] where all processes must switch at one instant.
+//   - Tests and intervals of a report are for one look at the planned end.
+//
+// # Where things are
+//
+// experiment.go, layer.go, metric.go and plan.go hold the plan, validate.go its
+// rules, bucket.go the hash, snapshot.go and assign.go what happens at a
+// request, diff.go, publish.go and sticky.go what happens when the plan changes,
+// events.go, recorder.go and flusher.go the way of an event to the store,
+// attribution.go and report.go the way back. Package stats is the statistics,
+// package memstore the store in memory, package storetest the suite that every
+// store passes.
+package strata

@@ -1,0 +1,224 @@
+package strata
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/strataxp/strata/stats"
+)
+
+// Store keeps plans, events and exposures, and adds them up. memstore keeps
+// them in memory; storetest.Run checks any other implementation, and each of
+// its cases is a sentence from here.
+//
+// Every method is safe for concurrent use, stops when ctx is done and then
+// returns an error matching ctx.Err(). Values passed in and handed out are never
+// aliased: either side may change its copy. Methods are never added to these
+// interfaces; a new ability becomes an optional interface.
+type Store interface {
+	PlanStore
+	EventStore
+	ExposureStore
+	ResultStore
+}
+
+// PlanStore keeps every version of the plan for ever: the history is the audit
+// log.
+type PlanStore interface {
+	// PutPlan stores the plan as the version behind the newest, and returns
+	// that version, provided that params.Plan.Version is the newest version
+	// stored (0 when there is none). Otherwise it changes nothing and returns
+	// an error matching ErrConflict. It does not validate; use Publish.
+	PutPlan(ctx context.Context, params PutPlanParams) (version int64, err error)
+
+	// Plan returns a stored version; version 0 stands for the newest. It
+	// returns an error matching ErrNotFound where there is none.
+	Plan(ctx context.Context, params PlanParams) (PlanVersion, error)
+
+	// PlansInEffect returns the version in effect at params.At, followed by
+	// all higher versions, which take effect later, in ascending order. The
+	// version in effect is the highest whose EffectiveAt is not after At. It is
+	// missing where every version takes effect later. Where params.Known is the
+	// newest version stored, the answer is empty: nothing is new. An empty
+	// store returns nothing, and no error.
+	PlansInEffect(ctx context.Context, params PlansInEffectParams) ([]PlanVersion, error)
+
+	// PlanHistory returns all versions without their plans, newest first, at
+	// most params.Limit (0 means all).
+	PlanHistory(ctx context.Context, params PlanHistoryParams) ([]PlanVersion, error)
+}
+
+// PutPlanParams are the parameters of [PlanStore.PutPlan].
+type PutPlanParams struct {
+	Plan    *Plan // its Version is the version it is based on
+	Author  string
+	Message string
+	At      time.Time // when it is published
+}
+
+// PlanParams are the parameters of [PlanStore.Plan].
+type PlanParams struct {
+	Version int64 // 0 means the newest
+}
+
+// PlansInEffectParams are the parameters of [PlanStore.PlansInEffect].
+type PlansInEffectParams struct {
+	At    time.Time
+	Known int64 // the newest version that the caller has; 0 means none
+}
+
+// PlanHistoryParams are the parameters of [PlanStore.PlanHistory].
+type PlanHistoryParams struct {
+	Limit int // 0 means all
+}
+
+// PlanVersion is an entry of the plan's history.
+type PlanVersion struct {
+	Version     int64
+	EffectiveAt time.Time // zero means at once
+	Author      string
+	Message     string
+	At          time.Time // when it was published
+	Plan        *Plan     // nil in a history; its Version is Version
+}
+
+// EventStore takes events in, exactly once.
+//
+// A stream is one writer's sequence of records, numbered from 1 without gaps.
+// The store keeps a cursor for each stream: the last index that it has. A writer
+// that does not know whether a batch arrived asks for the cursor and goes on
+// behind it. So no record is lost or stored twice, whatever failed.
+type EventStore interface {
+	// Ingest stores the records of a batch and moves the stream's cursor to
+	// their last index, all or nothing. The batch must start right behind the
+	// cursor, after the Gap that it declares: otherwise nothing is stored and
+	// the error matches ErrCursor and is a *CursorError. A stream that the
+	// store does not know has the cursor 0. An empty batch without a gap
+	// changes nothing.
+	//
+	// A purchase whose Tenant and OrderID are stored already is counted as a
+	// repeat and does not count in any metric. Of several exposures of a unit
+	// to an experiment in one phase the store keeps the earliest, and
+	// remembers whether another treatment was seen.
+	Ingest(ctx context.Context, batch Batch) error
+
+	// Cursor returns the last index that the store has of a stream, 0 for an
+	// unknown one. The answer takes account of every Ingest that could still
+	// succeed: it waits for batches of the stream that are under way.
+	Cursor(ctx context.Context, params CursorParams) (last int64, err error)
+}
+
+// Batch is a run of records of one stream.
+type Batch struct {
+	Stream  StreamID
+	First   int64 // index of the first record
+	Gap     int64 // how many indexes before First are lost for good; usually 0
+	Records []Record
+}
+
+// Last returns the index of the last record.
+func (b Batch) Last() int64 { return b.First + int64(len(b.Records)) - 1 }
+
+// CursorParams are the parameters of [EventStore.Cursor].
+type CursorParams struct {
+	Stream StreamID
+}
+
+// StreamID identifies a stream: a UUID, version 7.
+type StreamID [16]byte
+
+// String returns the usual form with hyphens.
+func (id StreamID) String() string {
+	h := hex.EncodeToString(id[:])
+	return fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:])
+}
+
+// Record is an event as a store receives it. Its Event is one of the event
+// types, by value; its Time is set, in UTC, in whole microseconds.
+type Record struct {
+	Unit   Unit // Attributes is nil
+	Forced bool // tracked through a forced assignment; counts in no metric
+	Event  Event
+}
+
+// ExposureStore lists exposed units, for those that a change of plan must keep
+// in their treatment.
+type ExposureStore interface {
+	// Exposed yields the units exposed to an experiment in a phase, one entry
+	// for each unit, with the treatment that it was exposed to first, in the
+	// order in which the store learned of them, after the entry with the number
+	// params.After. Recorded exposures of other systems (Bucket -1) are left
+	// out. An error ends the sequence.
+	Exposed(ctx context.Context, params ExposedParams) iter.Seq2[ExposedUnit, error]
+}
+
+// ExposedParams are the parameters of [ExposureStore.Exposed].
+type ExposedParams struct {
+	Experiment string
+	Phase      int
+	After      int64 // the Sequence of the last entry seen; 0 means from the start
+}
+
+// ExposedUnit is an entry of [ExposureStore.Exposed].
+type ExposedUnit struct {
+	Sequence  int64 // rises from entry to entry, above 0
+	Hash      uint64
+	Treatment string
+}
+
+// ResultStore adds up what happened to the exposed units of an experiment.
+type ResultStore interface {
+	// Results returns the sufficient statistics of the metrics. A unit counts
+	// in the treatment that it was exposed to; a unit seen in two treatments
+	// counts in none, and in Contradictions. What a unit contributes to a
+	// metric is what [Metric.Evaluate] makes of its events. An experiment
+	// without exposures has empty results and no error.
+	Results(ctx context.Context, params ResultsParams) (Results, error)
+}
+
+// ResultsParams are the parameters of [ResultStore.Results].
+type ResultsParams struct {
+	Experiment string
+	Phase      int
+	Metrics    []Metric
+}
+
+// Results are the sufficient statistics of an experiment's phase.
+type Results struct {
+	// Treatments holds the results by treatment key: those that somebody was
+	// exposed to, whether or not the plan still has them.
+	Treatments map[string]TreatmentResults
+
+	// Contradictions is the number of units that were exposed to more than one
+	// treatment.
+	Contradictions int64
+
+	// RepeatedOrders is the number of purchases of exposed units that were
+	// tracked again, and not counted again.
+	RepeatedOrders int64
+}
+
+// TreatmentResults are the results of the units of one treatment.
+type TreatmentResults struct {
+	Units         int64
+	FirstExposure time.Time // of the unit exposed first
+	LastExposure  time.Time // of the unit exposed last
+
+	// Metrics holds the results by metric key.
+	Metrics map[string]MetricResults
+}
+
+// MetricResults are the sufficient statistics of a metric over units.
+type MetricResults struct {
+	// Moments has one entry, except for a funnel: there it has one for each
+	// step. An entry's variables are the metric's value, or for a ratio the
+	// numerator and the denominator.
+	Moments []stats.Moments
+
+	// OtherCurrency is the number of purchases that did not count because they
+	// were in another currency.
+	OtherCurrency int64
+}

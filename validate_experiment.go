@@ -1,0 +1,287 @@
+package strata
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+func (v *validator) experiments() {
+	v.byKey = make(map[string]*Experiment, len(v.plan.Experiments))
+	for i := range v.plan.Experiments {
+		x := &v.plan.Experiments[i]
+		if v.byKey[x.Key] == nil {
+			v.byKey[x.Key] = x
+		}
+	}
+	salts := make(map[string]string)
+	for i := range v.plan.Experiments {
+		x := &v.plan.Experiments[i]
+		path := fmt.Sprintf("experiments[%d]", i)
+		v.key(path+".key", x.Key, v.byKey[x.Key] != x)
+		v.salt(path+".salt", x.Salt)
+		if other, taken := salts[x.salt()]; taken && other != x.Key {
+			v.report(path+".salt", x.salt(), "experiment %q has the same salt, so both would draw alike; choose another", other)
+		}
+		salts[x.salt()] = x.Key
+		v.experiment(path, x)
+	}
+}
+
+func (v *validator) experiment(path string, x *Experiment) {
+	layer := v.tree.layers[x.Layer]
+	if layer == nil {
+		v.report(path+".layer", x.Layer, "no layer has this key")
+	}
+	if x.Phase < 0 {
+		v.report(path+".phase", x.Phase, "phases count from 0")
+	}
+	switch x.Status {
+	case "", StatusDraft, StatusRunning, StatusIntakeClosed, StatusStopped:
+	default:
+		v.report(path+".status", x.Status, "use draft, running, intake_closed or stopped")
+	}
+	if both := x.Buckets.Intersect(x.Draining); !both.IsEmpty() {
+		v.report(path+".draining", both.String(), "these buckets are open as well; name each once")
+	}
+	v.audience(path+".audience", x.Audience)
+	v.treatments(path, x, layer)
+	v.sharedControl(path, x)
+	v.schedule(path+".schedule", x.Schedule)
+	v.metricKeys(path, x)
+	v.earlier(path, x)
+}
+
+func (v *validator) treatments(path string, x *Experiment, layer *Layer) {
+	least := 2
+	if x.SharedControl != "" || layer != nil && layer.Launch {
+		least = 1
+	}
+	if n := len(x.Treatments); n < least || n > maxTreatments {
+		v.report(path+".treatments", n, "an experiment has %d to %d treatments here", least, maxTreatments)
+	}
+	seen := make(map[string]bool)
+	for j := range x.Treatments {
+		t := &x.Treatments[j]
+		at := fmt.Sprintf("%s.treatments[%d]", path, j)
+		v.key(at+".key", t.Key, seen[t.Key])
+		seen[t.Key] = true
+		if t.Weight < 0 || t.Weight > maxWeight {
+			v.report(at+".weight", t.Weight, "weights are integers from 0 to %d", maxWeight)
+		}
+		v.values(at+".values", t.Values, layer)
+	}
+	if sum := x.totalWeight(); len(x.Treatments) > 0 && (sum <= 0 || sum > maxTotalWeight) {
+		v.report(path+".treatments", sum, "the weights must sum to something from 1 to %d; equal weights of 1 split evenly", maxTotalWeight)
+	}
+}
+
+func (v *validator) values(path string, values Values, layer *Layer) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		at := fmt.Sprintf("%s[%q]", path, key)
+		param := v.params[key]
+		if param == nil {
+			v.report(at, values[key], "no parameter has this key")
+			continue
+		}
+		if layer != nil && !slices.Contains(layer.Parameters, key) {
+			v.report(at, values[key], "layer %q does not own this parameter; add it to the layer's parameters or move the experiment", layer.Key)
+		}
+		if _, err := compileValue(param.Type, values[key]); err != nil {
+			v.report(at, values[key], "%v", err)
+		}
+	}
+}
+
+func (v *validator) sharedControl(path string, x *Experiment) {
+	if x.SharedControl == "" {
+		return
+	}
+	path += ".shared_control"
+	with := v.byKey[x.SharedControl]
+	switch {
+	case with == nil:
+		v.report(path, x.SharedControl, "no experiment has this key")
+	case with == x:
+		v.report(path, x.SharedControl, "names the experiment itself; leave it empty")
+	case with.SharedControl != "":
+		v.report(path, x.SharedControl, "has no control of its own; name %q", with.SharedControl)
+	case with.Layer != x.Layer:
+		v.report(path, x.SharedControl, "lies in layer %q; a shared control is in the same layer", with.Layer)
+	case with.Audience != x.Audience:
+		v.report(path, x.SharedControl, "has another audience (%q); the groups would not be comparable", with.Audience)
+	case !maps.Equal(touched(with), touched(x)):
+		v.report(path, x.SharedControl, "sets other parameters, so its control is exposed at other moments; let both set the same ones")
+	case len(with.Treatments) > 0 && x.treatment(with.Treatments[0].Key) >= 0:
+		v.report(path, x.SharedControl, "its control %q is a treatment here too; rename that", with.Treatments[0].Key)
+	}
+}
+
+// touched returns the parameters that any treatment sets.
+func touched(x *Experiment) map[string]bool {
+	params := make(map[string]bool)
+	for i := range x.Treatments {
+		for key := range x.Treatments[i].Values {
+			params[key] = true
+		}
+	}
+	return params
+}
+
+func (v *validator) schedule(path string, s Schedule) {
+	if !s.End.IsZero() && !s.End.After(s.Start) {
+		v.report(path+".end", s.End, "ends before or when it starts; move it after %v", s.Start)
+	}
+	for j, step := range s.Ramp {
+		at := fmt.Sprintf("%s.ramp[%d]", path, j)
+		if !(step.Share > 0 && step.Share <= 1) {
+			v.report(at+".share", step.Share, "a share is above 0 and at most 1")
+		}
+		if step.At.IsZero() {
+			v.report(at+".at", nil, "an instant is required")
+		}
+		if !s.End.IsZero() && !step.At.Before(s.End) {
+			v.report(at+".at", step.At, "is not before the end")
+		}
+		if j > 0 && !(step.Share > s.Ramp[j-1].Share && step.At.After(s.Ramp[j-1].At)) {
+			v.report(at, step.Share, "each step is later and larger than the one before; to shrink, change the buckets")
+		}
+	}
+}
+
+func (v *validator) metricKeys(path string, x *Experiment) {
+	seen := make(map[string]bool)
+	for j, key := range x.Metrics {
+		at := fmt.Sprintf("%s.metrics[%d]", path, j)
+		if v.metric[key] == nil {
+			v.report(at, key, "no metric has this key")
+		}
+		if seen[key] {
+			v.report(at, key, "named twice; keep one")
+		}
+		seen[key] = true
+	}
+}
+
+func (v *validator) earlier(path string, x *Experiment) {
+	for j := range x.Earlier {
+		at := fmt.Sprintf("%s.earlier[%d]", path, j)
+		v.audience(at+".audience", x.Earlier[j].Audience)
+		sum := 0
+		for k, w := range x.Earlier[j].Weights {
+			if x.treatment(w.Treatment) < 0 {
+				v.report(fmt.Sprintf("%s.weights[%d].treatment", at, k), w.Treatment, "no treatment has this key; a treatment whose units are kept stays in the plan, with weight 0")
+			}
+			if w.Weight < 0 || w.Weight > maxWeight {
+				v.report(fmt.Sprintf("%s.weights[%d].weight", at, k), w.Weight, "weights are integers from 0 to %d", maxWeight)
+			}
+			sum += max(w.Weight, 0)
+		}
+		if sum <= 0 || sum > maxTotalWeight {
+			v.report(at+".weights", sum, "the weights must sum to something from 1 to %d", maxTotalWeight)
+		}
+	}
+}
+
+func (v *validator) metrics() {
+	v.metric = make(map[string]*Metric, len(v.plan.Metrics))
+	for i := range v.plan.Metrics {
+		x := &v.plan.Metrics[i]
+		path := fmt.Sprintf("metrics[%d]", i)
+		v.key(path+".key", x.Key, v.metric[x.Key] != nil)
+		v.metric[x.Key] = x
+		v.metricShape(path, x)
+		if x.Window < 0 {
+			v.report(path+".window", x.Window.String(), "a window is positive, or zero for no end")
+		}
+		if x.Direction != "" && x.Direction != Increase && x.Direction != Decrease {
+			v.report(path+".direction", x.Direction, "use increase or decrease")
+		}
+		if capped := x.Type == MetricCount || x.Type == MetricSum; x.Cap != 0 && (!capped || !(x.Cap > 0 && x.Cap < 1e18)) {
+			v.report(path+".cap", x.Cap, "a cap is a positive number, on a count or sum")
+		}
+	}
+}
+
+// metricShape checks that the fields that the type needs are there, and no
+// others.
+func (v *validator) metricShape(path string, x *Metric) {
+	switch x.Type {
+	case MetricConversion, MetricCount:
+		v.measure(path+".measure", x.Measure, false)
+	case MetricSum, MetricMean:
+		v.measure(path+".measure", x.Measure, true)
+	case MetricRatio:
+		v.measure(path+".measure", x.Measure, x.Measure.Value != ValueNumber)
+		if x.Denominator == nil {
+			v.report(path+".denominator", nil, "a ratio needs one")
+		} else {
+			v.measure(path+".denominator", *x.Denominator, x.Denominator.Value != ValueNumber)
+		}
+	case MetricFunnel:
+		v.steps(path, x)
+	default:
+		v.report(path+".type", x.Type, "use conversion, count, sum, mean, ratio or funnel")
+		return
+	}
+	if x.Denominator != nil && x.Type != MetricRatio {
+		v.report(path+".denominator", nil, "only a ratio has one")
+	}
+	if len(x.Steps) > 0 && x.Type != MetricFunnel {
+		v.report(path+".steps", len(x.Steps), "only a funnel has steps")
+	}
+}
+
+const maxSteps = 20
+
+func (v *validator) steps(path string, x *Metric) {
+	if len(x.Steps) < 1 || len(x.Steps) > maxSteps {
+		v.report(path+".steps", len(x.Steps), "a funnel has 1 to %d steps", maxSteps)
+	}
+	if !x.Measure.IsZero() {
+		v.report(path+".measure", nil, "a funnel has steps in its place")
+	}
+	for j, s := range x.Steps {
+		at := fmt.Sprintf("%s.steps[%d]", path, j)
+		v.eventKind(at, s.Event, s.Name)
+		if s.Within < 0 {
+			v.report(at+".within", s.Within.String(), "a duration is positive, or zero for no limit")
+		}
+	}
+}
+
+func (v *validator) measure(path string, m Measure, needsValue bool) {
+	v.eventKind(path, m.Event, m.Name)
+	allowed := map[Kind][]MeasureValue{
+		KindPurchase:   {ValueTotal, ValueDiscount, ValueItems},
+		KindConversion: {ValueAmount},
+		KindCustom:     {ValueAmount},
+	}[m.Event]
+	switch {
+	case !needsValue && m.Value != ValueNumber:
+		v.report(path+".value", m.Value, "a conversion or count counts events; leave it empty or use a sum")
+	case needsValue && !slices.Contains(allowed, m.Value):
+		v.report(path+".value", m.Value, "events of kind %q have these values: %v", m.Event, allowed)
+	}
+	money := m.Value == ValueTotal || m.Value == ValueDiscount
+	switch {
+	case money && !validCurrency(m.Currency):
+		v.report(path+".currency", m.Currency, "money needs a currency of three capital letters, such as EUR; amounts of different currencies are never added")
+	case m.Currency != "" && m.Event != KindPurchase:
+		v.report(path+".currency", m.Currency, "only purchases have a currency")
+	case m.Currency != "" && !validCurrency(m.Currency):
+		v.report(path+".currency", m.Currency, "use three capital letters, such as EUR")
+	}
+}
+
+func (v *validator) eventKind(path string, k Kind, name string) {
+	switch k {
+	case KindPageView, KindClick, KindConversion, KindCustom:
+	case KindPurchase:
+		if name != "" {
+			v.report(path+".name", name, "purchases have no name")
+		}
+	default:
+		v.report(path+".event", k, "use page_view, click, purchase, conversion or custom")
+	}
+}
