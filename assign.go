@@ -1,0 +1,336 @@
+package strata
+
+import "iter"
+
+// Assignment is what a snapshot gives one unit. Making one has no side effect;
+// reading a parameter or treatment through it records the exposure, once per
+// unit and experiment. Everything that is read through one assignment comes
+// from one snapshot, whatever is published meanwhile.
+//
+// It is a value: it may be copied, kept for the length of a request and used by
+// several goroutines. The zero value assigns nothing. Methods take about as
+// long as hashing the id, and allocate only when an exposure is recorded.
+type Assignment struct {
+	engine *Engine
+	snap   *Snapshot
+	unit   Unit
+	hash   [numDiversions]uint64
+	has    uint8 // bit i: the unit has the id that diversions[i] hashes
+	forced *forcing
+}
+
+// Assign decides nothing yet: it hashes the unit's ids, each once. The
+// assignment records no exposures; use [Engine.Assign] where it should.
+func (s *Snapshot) Assign(u Unit) (a Assignment) {
+	a.identify(s, &u)
+	return a
+}
+
+// identify fills an assignment in: the unit, and a hash for each id that some
+// layer diverts by. Most plans divert by user alone, or by user and device.
+func (a *Assignment) identify(s *Snapshot, u *Unit) {
+	a.snap = s
+	a.unit = *u
+	if s.uses&usesUser != 0 && u.User != "" {
+		a.hash[byUser] = hashID(u.User)
+		a.has = usesUser
+	}
+	if s.uses&^usesUser == 0 {
+		return
+	}
+	for i := range numDiversions {
+		if id := u.id(i); i != byUser && s.uses>>i&1 != 0 && id != "" {
+			a.hash[i] = hashID(id)
+			a.has |= 1 << i
+		}
+	}
+}
+
+const (
+	byUser   = 1 // index of ByUser in diversions
+	usesUser = 1 << byUser
+)
+
+// Unit returns the unit that was assigned.
+func (a *Assignment) Unit() Unit { return a.unit }
+
+// Version returns the plan version that the assignment comes from, 0 for the
+// zero assignment.
+func (a *Assignment) Version() int64 {
+	if a.snap == nil {
+		return 0
+	}
+	return a.snap.version
+}
+
+// Treatment returns the key of the unit's treatment in an experiment, and
+// records the exposure. It returns "" when the unit is not in the experiment or
+// there is no such experiment: show the default then, it is not a failure.
+func (a *Assignment) Treatment(experiment string) string {
+	e, t, _ := a.find(experiment)
+	if t < 0 {
+		return ""
+	}
+	a.expose(e, t)
+	return e.treatments[t]
+}
+
+// Peek is [Assignment.Treatment] without the exposure.
+func (a *Assignment) Peek(experiment string) string {
+	e, t, _ := a.find(experiment)
+	if t < 0 {
+		return ""
+	}
+	return e.treatments[t]
+}
+
+// Expose records that the unit met its treatment, without reading anything: the
+// server decides and the browser confirms. It reports whether the unit is in
+// the experiment.
+func (a *Assignment) Expose(experiment string) bool { return a.Treatment(experiment) != "" }
+
+// find decides one experiment. The treatment is negative when there is none.
+func (a *Assignment) find(experiment string) (*snapExperiment, int, Reason) {
+	if a.snap == nil {
+		return nil, -1, ReasonNotRunning
+	}
+	e := a.snap.experiments[experiment]
+	if e == nil {
+		return nil, -1, ReasonNotRunning
+	}
+	keptOnly := false
+	for i := range e.path {
+		slot := a.slot(e.path[i].layer)
+		if slot == nil {
+			return e, -1, ReasonNoID
+		}
+		if slot.domain != e.path[i].domain {
+			return e, -1, ReasonNotInBucket
+		}
+		keptOnly = keptOnly || slot.kind == slotDomainDraining
+	}
+	slot := a.slot(e.layer)
+	switch {
+	case slot == nil:
+		return e, -1, ReasonNoID
+	case slot.exp == e:
+		t, reason := a.draw(slot, keptOnly)
+		return e, t, reason
+	case slot.exp != nil && slot.exp == e.control:
+		return a.findShared(e, slot, keptOnly)
+	default:
+		return e, -1, ReasonNotInBucket
+	}
+}
+
+// findShared decides e for a unit in the experiment whose control e shares.
+func (a *Assignment) findShared(e *snapExperiment, slot *snapSlot, keptOnly bool) (*snapExperiment, int, Reason) {
+	t, reason := a.draw(slot, keptOnly)
+	switch {
+	case t != 0:
+		return e, -1, ReasonNotInBucket
+	case !e.running:
+		return e, -1, ReasonNotRunning
+	default:
+		return e, e.sharedTreatment(), reason
+	}
+}
+
+// slot returns the owner of the unit's bucket in a layer, or nil when the unit
+// lacks the layer's id.
+func (a *Assignment) slot(l *snapLayer) *snapSlot {
+	if a.forced != nil {
+		if s := a.forced.slots[l]; s != nil {
+			return s
+		}
+	}
+	if a.has>>l.div&1 == 0 {
+		return nil
+	}
+	if l.sole != nil {
+		return l.sole
+	}
+	return l.slot(bucketOf(a.hash[l.div], l.seed))
+}
+
+// draw decides the treatment of a unit whose bucket belongs to an experiment.
+func (a *Assignment) draw(slot *snapSlot, keptOnly bool) (int, Reason) {
+	if slot.plain && !keptOnly {
+		return slot.drawPlain(a.hash[slot.div]), ReasonAssigned
+	}
+	return a.drawSlow(slot, keptOnly)
+}
+
+func (a *Assignment) drawSlow(slot *snapSlot, keptOnly bool) (int, Reason) {
+	e := slot.exp
+	if a.forced != nil {
+		if t, ok := a.forced.treatments[e]; ok {
+			return t, ReasonForced
+		}
+	}
+	if !e.running || slot.kind == slotReserved {
+		return -1, ReasonNotRunning
+	}
+	h := a.hash[e.layer.div]
+	if keptOnly || e.closed || slot.kind == slotDraining {
+		return held(e, h, -1, ReasonIntakeClosed)
+	}
+	if e.audience != nil && !e.audience.Match(a.unit.Attributes) {
+		if e.audienceChanged {
+			return held(e, h, -1, ReasonAudience)
+		}
+		return -1, ReasonAudience
+	}
+	x := mix(h, e.seed)
+	t := pick(e.ends, x)
+	if e.kept != nil && e.drewOtherwise(x, t) {
+		return held(e, h, t, ReasonAssigned)
+	}
+	return t, ReasonAssigned
+}
+
+// held looks a unit up among the kept ones; the other results stand for units
+// that are not.
+func held(e *snapExperiment, h uint64, t int, reason Reason) (int, Reason) {
+	if kept, ok := e.kept.find(h); ok {
+		return kept, ReasonHeld
+	}
+	return t, reason
+}
+
+// drewOtherwise reports whether an earlier allocation gave the unit another
+// treatment than t. Only such units can have been kept away from t.
+func (e *snapExperiment) drewOtherwise(x uint64, t int) bool {
+	for i := range e.earlier {
+		if e.earlier[i].index[pick(e.earlier[i].ends, x)] != t {
+			return true
+		}
+	}
+	return e.audienceChanged
+}
+
+// expose records an exposure unless this process did so before.
+func (a *Assignment) expose(e *snapExperiment, t int) {
+	if a.engine == nil || a.forced != nil {
+		return
+	}
+	h := a.hash[e.layer.div]
+	if x := mix(h, e.expose[t]); !a.engine.filter.seen(x) {
+		a.engine.recordExposure(a, e, e.treatments[t], x)
+	}
+}
+
+// exposeParam records the exposures that reading a parameter brings about: that
+// of the experiment that owns it here, and, for a unit in a shared control,
+// that of every experiment that compares itself with it.
+func (a *Assignment) exposeParam(e *snapExperiment, t int) {
+	a.expose(e, t)
+	if t == 0 {
+		for _, sharer := range e.sharers {
+			a.expose(sharer, sharer.sharedTreatment())
+		}
+	}
+}
+
+// param resolves a parameter: the experiment's value, else the launch's, else
+// the default.
+func (a *Assignment) param(index int32, expose bool) *value {
+	p := &a.snap.params[index]
+	keptOnly := false
+	for l := p.layer; l != nil; {
+		slot := a.slot(l)
+		switch {
+		case slot == nil:
+			l = nil
+		case slot.exp != nil:
+			if v := a.touched(slot, index, keptOnly, expose); v != nil {
+				return v
+			}
+			l = nil
+		case slot.domain != nil:
+			keptOnly = keptOnly || slot.kind == slotDomainDraining
+			l = slot.domain.byParam[index]
+		default:
+			l = nil
+		}
+	}
+	if p.launch != nil {
+		if slot := a.slot(p.launch); slot != nil && slot.exp != nil {
+			if v := a.touched(slot, index, false, expose); v != nil {
+				return v
+			}
+		}
+	}
+	return &p.def
+}
+
+// touched returns what the owner of a slot sets a parameter to for this unit,
+// or nil when it leaves it alone. Only an experiment that sets the parameter in
+// some treatment is exposed.
+func (a *Assignment) touched(slot *snapSlot, index int32, keptOnly, expose bool) *value {
+	e := slot.exp
+	touch := e.touch(index)
+	if touch == nil {
+		return nil
+	}
+	t, _ := a.draw(slot, keptOnly)
+	if t < 0 {
+		return nil
+	}
+	if expose {
+		a.exposeParam(e, t)
+	}
+	return touch.values[t]
+}
+
+// All iterates over the decision of every layer on the unit's path: the layers
+// of the root domain in the order of the plan, and behind a layer that led into
+// a nested domain the layers of that domain. It records no exposure and
+// allocates nothing.
+func (a *Assignment) All() iter.Seq[Decision] {
+	return func(yield func(Decision) bool) {
+		if a.snap != nil {
+			a.walk(a.snap.layers, false, yield)
+		}
+	}
+}
+
+func (a *Assignment) walk(layers []*snapLayer, keptOnly bool, yield func(Decision) bool) bool {
+	lookUp := ^a.has // diversions whose layers need more than a glance
+	if a.forced != nil {
+		lookUp = 0xff
+	}
+	for _, l := range layers {
+		d := Decision{layer: l, slot: l.sole, hash: a.hash[l.div]}
+		if d.slot == nil || lookUp>>l.div&1 != 0 {
+			d.slot = a.slot(l)
+		}
+		if d.slot != nil && d.slot.plain && !keptOnly {
+			d.drawn = drawn{int16(d.slot.drawPlain(d.hash)), ReasonAssigned}
+		} else {
+			d.drawn = a.decide(d.slot, keptOnly)
+		}
+		if !yield(d) {
+			return false
+		}
+		if d.reason == ReasonDomain && !a.walk(d.slot.domain.layers, keptOnly || d.slot.kind == slotDomainDraining, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// decide is what a slot means for the unit.
+func (a *Assignment) decide(slot *snapSlot, keptOnly bool) drawn {
+	switch {
+	case slot == nil:
+		return drawn{-1, ReasonNoID}
+	case slot.exp != nil:
+		t, reason := a.draw(slot, keptOnly)
+		return drawn{int16(t), reason}
+	case slot.domain != nil:
+		return drawn{-1, ReasonDomain}
+	default:
+		return drawn{-1, ReasonNotInBucket}
+	}
+}

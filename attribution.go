@@ -1,0 +1,200 @@
+package strata
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// UnitTotals is what one unit contributes to a metric: one variable for most
+// metrics, numerator and denominator for a ratio, one for each step of a funnel.
+type UnitTotals struct {
+	// Variables is how many values there are. 0 means that the unit has no
+	// value and takes no part: only a [MetricMean] leaves units out.
+	Variables int
+
+	// Exact means that the values are integers and stand in Integers; otherwise
+	// they stand in Floats.
+	Exact    bool
+	Integers [maxSteps]int64
+	Floats   [2]float64
+
+	// OtherCurrency is the number of purchases left out for their currency.
+	OtherCurrency int64
+}
+
+// Evaluate adds up a unit's events for the metric. The unit was first exposed
+// at the given instant; events before it, or at or after exposure plus Window,
+// do not count, nor do forced ones. Events may come in any order. Purchases
+// tracked twice must have been left out before.
+//
+// This is the definition of every metric: a store that computes in another way
+// must get the same numbers.
+func (m *Metric) Evaluate(exposed time.Time, events []Record) UnitTotals {
+	switch m.Type {
+	case MetricFunnel:
+		return m.funnel(exposed, events)
+	case MetricRatio:
+		return m.ratio(exposed, events)
+	}
+	sum := m.add(m.Measure, exposed, events)
+	t := UnitTotals{Variables: 1, Exact: true, OtherCurrency: sum.otherCurrency}
+	switch {
+	case m.Type == MetricConversion:
+		t.Integers[0] = min(sum.events, 1)
+	case m.Type == MetricCount:
+		t.Integers[0] = m.capped(sum.events)
+	case m.Type == MetricMean:
+		t.Exact = false
+		if sum.events == 0 {
+			t.Variables = 0
+		} else {
+			t.Floats[0] = sum.float() / float64(sum.events)
+		}
+	case sum.exact:
+		t.Integers[0] = m.capped(sum.integer)
+	default:
+		t.Exact = false
+		t.Floats[0] = sum.value
+		if m.Cap > 0 {
+			t.Floats[0] = min(sum.value, m.Cap)
+		}
+	}
+	return t
+}
+
+func (m *Metric) capped(n int64) int64 {
+	if m.Cap > 0 {
+		return min(n, int64(m.Cap))
+	}
+	return n
+}
+
+func (m *Metric) ratio(exposed time.Time, events []Record) UnitTotals {
+	num, den := m.add(m.Measure, exposed, events), m.add(*m.Denominator, exposed, events)
+	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact, OtherCurrency: num.otherCurrency + den.otherCurrency}
+	if t.Exact {
+		t.Integers[0], t.Integers[1] = num.total(), den.total()
+	} else {
+		t.Floats[0], t.Floats[1] = num.float(), den.float()
+	}
+	return t
+}
+
+// counts reports whether an event at that instant is attributed to the
+// exposure: first exposure included, end of the window excluded.
+func (m *Metric) counts(exposed, at time.Time) bool {
+	return !at.Before(exposed) && (m.Window == 0 || at.Before(exposed.Add(time.Duration(m.Window))))
+}
+
+// measured is a measure added up over a unit's events.
+type measured struct {
+	exact         bool // the measure is of integers
+	counting      bool // the measure is the number of events
+	events        int64
+	integer       int64
+	value         float64
+	otherCurrency int64
+}
+
+// total returns the number of events or the sum of integers.
+func (s *measured) total() int64 {
+	if s.counting {
+		return s.events
+	}
+	return s.integer
+}
+
+func (s *measured) float() float64 {
+	if s.exact {
+		return float64(s.total())
+	}
+	return s.value
+}
+
+func (m *Metric) add(measure Measure, exposed time.Time, events []Record) measured {
+	sum := measured{exact: measure.Value != ValueAmount, counting: measure.Value == ValueNumber}
+	for i := range events {
+		r := &events[i]
+		if r.Forced || !m.counts(exposed, r.Event.At()) || !matches(measure.Event, measure.Name, r.Event) {
+			continue
+		}
+		if p, ok := r.Event.(Purchase); ok && measure.Currency != "" && p.Currency != measure.Currency {
+			sum.otherCurrency++
+			continue
+		}
+		sum.events++
+		sum.addValue(measure.Value, r.Event)
+	}
+	return sum
+}
+
+func matches(kind Kind, name string, e Event) bool {
+	return e.Kind() == kind && (name == "" || e.Name() == name)
+}
+
+func (s *measured) addValue(v MeasureValue, e Event) {
+	switch e := e.(type) {
+	case Conversion:
+		s.value += e.Value
+	case Custom:
+		s.value += e.Value
+	case Purchase:
+		switch v {
+		case ValueTotal:
+			s.integer = addSaturated(s.integer, e.Total)
+		case ValueDiscount:
+			s.integer = addSaturated(s.integer, e.Discount)
+		case ValueItems:
+			for i := range e.Items {
+				s.integer = addSaturated(s.integer, e.Items[i].Quantity)
+			}
+		}
+	}
+}
+
+// addSaturated adds, and stops at the ends of the range: 9,223 orders of the
+// largest amount by one unit are somebody's test, not a reason to wrap.
+func addSaturated(a, b int64) int64 {
+	sum := a + b
+	if a > 0 && b > 0 && sum < 0 {
+		return math.MaxInt64
+	}
+	if a < 0 && b < 0 && sum >= 0 {
+		return math.MinInt64
+	}
+	return sum
+}
+
+// funnel finds how far the unit got: each step is taken by the earliest
+// matching event at or after the step before.
+func (m *Metric) funnel(exposed time.Time, events []Record) UnitTotals {
+	t := UnitTotals{Variables: len(m.Steps), Exact: true}
+	order := make([]*Record, 0, len(events))
+	for i := range events {
+		if r := &events[i]; !r.Forced && m.counts(exposed, r.Event.At()) {
+			order = append(order, r)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b *Record) int { return cmp.Compare(a.Event.At().UnixMicro(), b.Event.At().UnixMicro()) })
+
+	from, next := exposed, 0
+	for i := range m.Steps {
+		step := &m.Steps[i]
+		for next < len(order) && !matches(step.Event, step.Name, order[next].Event) {
+			next++
+		}
+		if next == len(order) {
+			return t
+		}
+		at := order[next].Event.At()
+		if step.Within > 0 && !at.Before(from.Add(time.Duration(step.Within))) {
+			return t
+		}
+		t.Integers[i] = 1
+		from = at
+		next++ // one event takes one step
+	}
+	return t
+}

@@ -1,0 +1,278 @@
+package strata
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/strataxp/strata/internal/audience"
+)
+
+// Compile validates a plan and compiles it as it stands at an instant. The
+// snapshot keeps nothing of the plan. Units that earlier changes of plan
+// promised to keep are known to the store and not to the plan, so [Open] adds
+// them and Compile does not.
+func Compile(p *Plan, at time.Time) (*Snapshot, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return compile(p, at, nil)
+}
+
+// compile is Compile for a plan that was validated before. kept holds the kept
+// units by experiment; it may be nil.
+func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, error) {
+	c := &compiler{
+		plan: p, tree: newTree(p), at: at, kept: kept,
+		layers:  make(map[string]*snapLayer, len(p.Layers)),
+		domains: make(map[string]*snapDomain, len(p.Domains)),
+		snap: &Snapshot{
+			serial: snapshotSerial.Add(1), version: p.Version, at: at,
+			paramIndex:  make(map[string]int32, len(p.Parameters)),
+			experiments: make(map[string]*snapExperiment, len(p.Experiments)),
+		},
+	}
+	if err := c.parameters(); err != nil {
+		return nil, err
+	}
+	layers := make([]snapLayer, len(p.Layers))
+	for i := range p.Layers {
+		c.layer(&p.Layers[i], &layers[i])
+	}
+	for i := range p.Domains {
+		c.domain(&p.Domains[i])
+	}
+	for i := range p.Experiments {
+		if err := c.experiment(&p.Experiments[i]); err != nil {
+			return nil, err
+		}
+	}
+	c.shareControls()
+	for i := range p.Layers {
+		c.fill(&p.Layers[i])
+	}
+	c.owners()
+	return c.snap, nil
+}
+
+type compiler struct {
+	plan    *Plan
+	tree    *tree
+	at      time.Time
+	kept    map[string]*keptUnits
+	layers  map[string]*snapLayer
+	domains map[string]*snapDomain
+	snap    *Snapshot
+}
+
+func (c *compiler) parameters() error {
+	for i := range c.plan.Parameters {
+		p := &c.plan.Parameters[i]
+		def, err := compileValue(p.Type, p.Default)
+		if err != nil {
+			return fmt.Errorf("%w: parameter %q: %w", ErrInvalidPlan, p.Key, err)
+		}
+		c.snap.paramIndex[p.Key] = int32(i)
+		c.snap.params = append(c.snap.params, snapParam{key: p.Key, kind: p.Type, def: def})
+	}
+	return nil
+}
+
+func (c *compiler) layer(l *Layer, out *snapLayer) {
+	div, _ := l.Diversion.index()
+	*out = snapLayer{key: l.Key, seed: layerSeed(l.salt()), div: uint8(div), snap: c.snap}
+	c.snap.uses |= 1 << div
+	c.layers[l.Key] = out
+	if l.Domain == "" {
+		c.snap.layers = append(c.snap.layers, out)
+	}
+}
+
+func (c *compiler) domain(d *Domain) {
+	out := &snapDomain{key: d.Key, byParam: make(map[int32]*snapLayer)}
+	for _, l := range c.tree.inDomain[d.Key] {
+		c.layers[l.Key].in = out
+		out.layers = append(out.layers, c.layers[l.Key])
+		for key := range c.tree.owned(l) {
+			out.byParam[c.snap.paramIndex[key]] = c.layers[l.Key]
+		}
+	}
+	c.domains[d.Key] = out
+}
+
+func (c *compiler) experiment(e *Experiment) error {
+	out := &snapExperiment{
+		key: e.Key, phase: e.Phase,
+		seed:    experimentSeed(e.salt(), e.Phase),
+		layer:   c.layers[e.Layer],
+		running: e.Status.live() && e.Schedule.running(c.at),
+		closed:  e.Status == StatusIntakeClosed,
+		draft:   e.Status == "" || e.Status == StatusDraft,
+		kept:    c.kept[e.Key],
+		drains:  !e.Draining.IsEmpty(),
+	}
+	sum := uint32(0)
+	for i := range e.Treatments {
+		sum += uint32(e.Treatments[i].Weight)
+		out.ends = append(out.ends, sum)
+		out.treatments = append(out.treatments, e.Treatments[i].Key)
+		out.expose = append(out.expose, mix(out.seed, uint64(i)+1))
+	}
+	if e.Audience != "" {
+		program, err := audience.Compile(e.Audience)
+		if err != nil {
+			return fmt.Errorf("%w: experiment %q: audience: %w", ErrInvalidPlan, e.Key, err)
+		}
+		out.audience = program
+	}
+	for _, earlier := range e.Earlier {
+		out.earlier = append(out.earlier, compileAllocation(e, earlier))
+		out.audienceChanged = out.audienceChanged || earlier.Audience != e.Audience
+	}
+	c.path(e, out)
+	c.noteBoundary(e)
+	c.snap.experiments[e.Key] = out
+	return c.touches(e, out)
+}
+
+// compileAllocation translates an earlier allocation to today's treatments.
+func compileAllocation(e *Experiment, a Allocation) snapAllocation {
+	var out snapAllocation
+	sum := uint32(0)
+	for _, w := range a.Weights {
+		sum += uint32(w.Weight)
+		out.ends = append(out.ends, sum)
+		out.index = append(out.index, e.treatment(w.Treatment))
+	}
+	return out
+}
+
+func (c *compiler) path(e *Experiment, out *snapExperiment) {
+	steps, err := c.tree.path(c.tree.layers[e.Layer])
+	if err != nil {
+		return // validated
+	}
+	for _, s := range steps {
+		out.path = append(out.path, snapStep{c.layers[s.layer.Key], c.domains[s.domain.Key]})
+		out.domainDrains = out.domainDrains || !s.domain.Draining.IsEmpty()
+	}
+}
+
+func (c *compiler) noteBoundary(e *Experiment) {
+	if !e.Status.live() {
+		return
+	}
+	if next := e.Schedule.next(c.at); !next.IsZero() && (c.snap.next.IsZero() || next.Before(c.snap.next)) {
+		c.snap.next = next
+	}
+}
+
+func (c *compiler) touches(e *Experiment, out *snapExperiment) error {
+	for _, key := range slices.Sorted(maps.Keys(touched(e))) {
+		index := c.snap.paramIndex[key]
+		t := touch{param: index, values: make([]*value, len(e.Treatments))}
+		for i := range e.Treatments {
+			v, set := e.Treatments[i].Values[key]
+			if !set {
+				continue
+			}
+			compiled, err := compileValue(c.snap.params[index].kind, v)
+			if err != nil {
+				return fmt.Errorf("%w: experiment %q, treatment %q, %s: %w", ErrInvalidPlan, e.Key, e.Treatments[i].Key, key, err)
+			}
+			t.values[i] = &compiled
+		}
+		out.touches = append(out.touches, t)
+	}
+	return nil
+}
+
+func (c *compiler) shareControls() {
+	for i := range c.plan.Experiments {
+		e := &c.plan.Experiments[i]
+		if e.SharedControl == "" {
+			continue
+		}
+		with, sharer := c.snap.experiments[e.SharedControl], c.snap.experiments[e.Key]
+		sharer.control = with
+		sharer.treatments = append(sharer.treatments, with.treatments[0])
+		sharer.expose = append(sharer.expose, mix(sharer.seed, uint64(len(sharer.treatments))))
+		if sharer.running {
+			with.sharers = append(with.sharers, sharer)
+		}
+	}
+}
+
+// fill builds the table of a layer's bucket owners.
+func (c *compiler) fill(l *Layer) {
+	out := c.layers[l.Key]
+	out.slots = []snapSlot{{kind: slotFree}}
+	var sets []Buckets
+	add := func(set Buckets, s snapSlot) {
+		if !set.IsEmpty() {
+			sets = append(sets, set)
+			out.slots = append(out.slots, s)
+		}
+	}
+	for _, e := range c.tree.inLayer[l.Key] {
+		if e.Status == StatusStopped {
+			continue
+		}
+		exp := c.snap.experiments[e.Key]
+		open := e.openBuckets(c.at)
+		add(open, openSlot(exp))
+		if len(e.Schedule.Ramp) > 0 {
+			add(e.Buckets.Minus(open), snapSlot{kind: slotReserved, exp: exp})
+		}
+		add(e.Draining, snapSlot{kind: slotDraining, exp: exp})
+	}
+	for _, d := range c.tree.nested[l.Key] {
+		add(d.Buckets, snapSlot{kind: slotDomain, domain: c.domains[d.Key]})
+		add(d.Draining, snapSlot{kind: slotDomainDraining, domain: c.domains[d.Key]})
+	}
+	out.bits, out.mask, out.table = packOwners(sets)
+	if len(sets) == 1 && out.bits == 0 {
+		out.sole = &out.slots[1]
+	}
+}
+
+// packOwners writes set i's buckets as the number i+1, and everything else as
+// 0, with as few bits a bucket as the numbers need.
+func packOwners(sets []Buckets) (bits uint32, mask uint64, table []uint64) {
+	switch {
+	case len(sets) == 0:
+		return 0, 1, []uint64{0}
+	case len(sets) == 1 && sets[0].Len() == NumBuckets:
+		return 0, 1, []uint64{1}
+	case len(sets) == 1:
+		return 1, 1, sets[0].words // immutable, so it can be shared
+	}
+	bits = 2
+	for 1<<bits <= len(sets) {
+		bits *= 2
+	}
+	table = make([]uint64, (NumBuckets*bits+63)/64)
+	for i, set := range sets {
+		for b := range set.All() {
+			at := uint32(b) * bits
+			table[at>>6] |= uint64(i+1) << (at & 63)
+		}
+	}
+	return bits, 1<<bits - 1, table
+}
+
+// owners finds, for each parameter, the layers of the root domain that lead to
+// it.
+func (c *compiler) owners() {
+	for _, l := range c.tree.inDomain[""] {
+		for key := range c.tree.owned(l) {
+			p := &c.snap.params[c.snap.paramIndex[key]]
+			if l.Launch {
+				p.launch = c.layers[l.Key]
+			} else {
+				p.layer = c.layers[l.Key]
+			}
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package strata
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Config configures an [Engine]. The zero value of every field is a sensible
+// production setting; -1 means "off" where a field says so. [Open] copies it.
+type Config struct {
+	// RefreshInterval is how often the store is asked for a newer plan. Zero
+	// means DefaultRefreshInterval (5 s). -1 means only at Open, by
+	// [Engine.Refresh], and when a schedule or EffectiveAt falls due.
+	RefreshInterval time.Duration
+
+	// FlushInterval is the longest time an event waits in memory before a
+	// write is attempted. Zero means DefaultFlushInterval (1 s). -1 means only
+	// by [Engine.Flush] and Close, and when 64 kB have gathered.
+	FlushInterval time.Duration
+
+	// BatchSize is the largest number of records that are written in one
+	// transaction, though at least 64 kB of them. Zero means DefaultBatchSize
+	// (10,000).
+	BatchSize int
+
+	// BufferBytes bounds the memory for events that are not stored yet. When
+	// it is full the newest event is refused with [ErrBufferFull] and counted;
+	// nothing ever waits. The last 30 % are reserved for exposures, purchases
+	// and conversions. Zero means DefaultBufferBytes (64 MiB), some 500,000
+	// events; the least is 256 KiB.
+	BufferBytes int
+
+	// ExposureFilter is how many exposures this process remembers having
+	// recorded, at 8 bytes each. What it forgets is recorded again and dropped
+	// by the store. Zero means DefaultExposureFilter (131,072: 1 MiB).
+	ExposureFilter int
+
+	// StoreTimeout bounds every single call of the store that the engine makes
+	// by itself. Zero means DefaultStoreTimeout (10 s).
+	StoreTimeout time.Duration
+
+	// Params are the handles that the program reads parameters through. Where
+	// given, Open fails, and a refresh is refused, when the plan declares one
+	// of them with another type.
+	Params []Handle
+
+	// Logger receives failures of background work. Nil means that nothing is
+	// logged; [Engine.Status] tells all the same.
+	Logger *slog.Logger
+
+	// Clock is where time comes from. Nil means the system's clock.
+	Clock Clock
+}
+
+// The defaults of [Config].
+const (
+	DefaultRefreshInterval = 5 * time.Second
+	DefaultFlushInterval   = time.Second
+	DefaultBatchSize       = 10_000
+	DefaultBufferBytes     = 64 << 20
+	DefaultStoreTimeout    = 10 * time.Second
+
+	minBufferBytes    = 256 << 10
+	maxExposureFilter = 1 << 28
+)
+
+// off is the value of a field that switches something off.
+const off = -1
+
+func (c Config) withDefaults() Config {
+	c.RefreshInterval = orDefault(c.RefreshInterval, DefaultRefreshInterval)
+	c.FlushInterval = orDefault(c.FlushInterval, DefaultFlushInterval)
+	c.BatchSize = orDefault(c.BatchSize, DefaultBatchSize)
+	c.BufferBytes = orDefault(c.BufferBytes, DefaultBufferBytes)
+	c.ExposureFilter = orDefault(c.ExposureFilter, DefaultExposureFilter)
+	c.StoreTimeout = orDefault(c.StoreTimeout, DefaultStoreTimeout)
+	if c.Clock == nil {
+		c.Clock = systemClock{}
+	}
+	return c
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// validate reports every bad field, not only the first: a person fixing a
+// config file should need one round trip.
+func (c Config) validate() error {
+	var errs []error
+	check := func(ok bool, field string, value any, cure string) {
+		if !ok {
+			errs = append(errs, &ConfigError{Field: field, Value: value, Cure: cure})
+		}
+	}
+	check(c.RefreshInterval > 0 || c.RefreshInterval == off, "RefreshInterval", c.RefreshInterval, "use a positive duration, 0 for the default, -1 for off")
+	check(c.FlushInterval > 0 || c.FlushInterval == off, "FlushInterval", c.FlushInterval, "use a positive duration, 0 for the default, -1 for off")
+	check(c.BatchSize > 0, "BatchSize", c.BatchSize, "use a positive number, 0 for the default")
+	check(c.BufferBytes >= minBufferBytes, "BufferBytes", c.BufferBytes, "use at least 256 KiB, 0 for the default")
+	check(c.ExposureFilter > 0 && c.ExposureFilter <= maxExposureFilter, "ExposureFilter", c.ExposureFilter, "use 1 to 268,435,456, 0 for the default")
+	check(c.StoreTimeout > 0, "StoreTimeout", c.StoreTimeout, "use a positive duration, 0 for the default")
+	for _, h := range c.Params {
+		check(h != nil, "Params", nil, "holds a nil handle; remove it")
+	}
+	return errors.Join(errs...)
+}
+
+// logError returns a function that logs a failure of the named work, if a
+// logger was given.
+func (c *Config) logError(work string) func(error) {
+	if c.Logger == nil {
+		return func(error) {}
+	}
+	return func(err error) { c.Logger.Error("strata: cannot "+work, "error", err) }
+}

@@ -1,0 +1,385 @@
+package strata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strataxp/strata/stats"
+)
+
+// ReportOptions choose what a report covers. The zero value reports the current
+// phase with 95 % intervals.
+type ReportOptions struct {
+	// Level is the confidence level of intervals. Zero means 0.95.
+	Level float64
+
+	// Phase is the phase to report. Nil means the newest plan's.
+	Phase *int
+
+	// Clock is where time comes from. Nil means the system's clock.
+	Clock Clock
+}
+
+// Report says what happened to the units of an experiment's phase, by
+// treatment, and whether it can be trusted. String prints it for people; its
+// JSON form is for machines, and holds no NaN: what cannot be estimated is null
+// beside a reason.
+//
+// Tests and intervals are for one look at the planned end. Looking every day
+// and stopping at the first p below 0.05 finds an effect in more than one of
+// five experiments that have none.
+type Report struct {
+	Experiment     string    `json:"experiment"`
+	Description    string    `json:"description,omitempty"`
+	Phase          int       `json:"phase"`
+	Status         Status    `json:"status"`
+	Version        int64     `json:"version"` // of the plan
+	Created        time.Time `json:"created"`
+	Level          float64   `json:"level"` // of every interval
+	Units          int64     `json:"units"` // that are analysed
+	Contradictions int64     `json:"contradictions"`
+
+	Treatments  []TreatmentReport       `json:"treatments"` // control first
+	SampleRatio stats.SampleRatioResult `json:"sample_ratio"`
+	Metrics     []MetricReport          `json:"metrics"`
+	Warnings    []Warning               `json:"warnings,omitempty"`
+}
+
+// TreatmentReport is how many units met a treatment.
+type TreatmentReport struct {
+	Treatment string `json:"treatment"`
+	Units     int64  `json:"units"`
+
+	// Expected is the share of all units that the weights promise, 0 for a
+	// treatment that the plan does not have.
+	Expected float64 `json:"expected"`
+
+	FirstExposure time.Time `json:"first_exposure,omitzero"`
+	LastExposure  time.Time `json:"last_exposure,omitzero"`
+}
+
+// MetricReport is one metric, or one step of a funnel, by treatment.
+type MetricReport struct {
+	Metric    string     `json:"metric"`
+	Step      int        `json:"step,omitempty"` // of a funnel, from 1
+	Label     string     `json:"label"`          // for people: the key, and a funnel's step
+	Type      MetricType `json:"type"`
+	Primary   bool       `json:"primary,omitempty"`
+	Guardrail bool       `json:"guardrail,omitempty"`
+	Direction Direction  `json:"direction"`
+	Currency  string     `json:"currency,omitempty"`
+
+	Estimates   []TreatmentEstimate `json:"estimates"`   // in the order of Report.Treatments
+	Comparisons []MetricComparison  `json:"comparisons"` // each treatment with the control
+}
+
+// TreatmentEstimate is a metric's estimate in one treatment.
+type TreatmentEstimate struct {
+	Treatment string `json:"treatment"`
+
+	// Units is how many units the estimate rests on: those of the treatment,
+	// or of a mean the ones that have a value.
+	Units int64 `json:"units"`
+
+	// Estimate is the mean over units, or the ratio, with its standard error
+	// and an interval of its own. Compare treatments by the Comparisons, not
+	// by whether these intervals overlap.
+	Estimate stats.Estimate `json:"estimate"`
+}
+
+// MetricComparison compares a treatment with the control.
+type MetricComparison struct {
+	Treatment        string `json:"treatment"`
+	Control          string `json:"control"`
+	stats.Comparison        // difference, test and lift
+	Verdict          string `json:"verdict"` // better, worse, or not clear
+}
+
+// Severity says how much a [Warning] weighs.
+type Severity string
+
+// The severities.
+const (
+	// Alarm: do not use the results before the cause is found.
+	Alarm Severity = "alarm"
+	// Caution: the results may be off; look into it.
+	Caution Severity = "caution"
+	// Note: something to know when reading.
+	Note Severity = "note"
+)
+
+// Warning is something that a reader of the report must know.
+type Warning struct {
+	Severity Severity `json:"severity"`
+	Code     string   `json:"code"` // one of the Warn constants
+	Text     string   `json:"text"`
+}
+
+// The codes of warnings.
+const (
+	WarnSampleRatio    = "sample_ratio"
+	WarnContradictions = "contradictions"
+	WarnUnknown        = "unknown_treatment"
+	WarnCarryOver      = "carry_over"
+	WarnCurrency       = "other_currency"
+	WarnRepeats        = "repeated_orders"
+	WarnMissing        = "missing_values"
+	WarnOneLook        = "one_look"
+	WarnManyTests      = "many_tests"
+	WarnSharedControl  = "shared_control"
+)
+
+// Thresholds of warnings.
+const (
+	sampleRatioAlarm   = 0.001
+	sampleRatioCaution = 0.01
+	contradictionAlarm = 0.01
+	manyTests          = 4
+)
+
+// NewReport reads the newest plan and the results of an experiment from a store
+// and computes the report. It returns an error matching [ErrNotFound] for an
+// experiment that the plan does not have. Cost: that of [ResultStore.Results].
+func NewReport(ctx context.Context, store Store, experiment string, opts ReportOptions) (*Report, error) {
+	if opts.Level == 0 {
+		opts.Level = 0.95
+	}
+	if !(opts.Level > 0 && opts.Level < 1) {
+		return nil, fmt.Errorf("%w: ReportOptions.Level = %v: use a number between 0 and 1, such as 0.95", ErrConfig, opts.Level)
+	}
+	if opts.Clock == nil {
+		opts.Clock = systemClock{}
+	}
+	plan, err := newest(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	e := plan.Experiment(experiment)
+	if e == nil {
+		return nil, fmt.Errorf("%w: experiment %q in plan version %d", ErrNotFound, experiment, plan.Version)
+	}
+	b := reportBuilder{plan: plan, experiment: e, level: opts.Level, now: opts.Clock.Now()}
+	b.phase = e.Phase
+	if opts.Phase != nil {
+		b.phase = *opts.Phase
+	}
+	for _, key := range e.Metrics {
+		if m := plan.Metric(key); m != nil {
+			b.metrics = append(b.metrics, *m)
+		}
+	}
+	b.results, err = store.Results(ctx, ResultsParams{Experiment: e.Key, Phase: b.phase, Metrics: b.metrics})
+	if err != nil {
+		return nil, err
+	}
+	return b.build(), nil
+}
+
+// Report writes what is buffered, so that the report covers what this process
+// tracked before the call, and is then [NewReport] with the engine's store and
+// clock. An error of that writing comes beside the report of what is stored.
+func (e *Engine) Report(ctx context.Context, experiment string, opts ReportOptions) (*Report, error) {
+	if opts.Clock == nil {
+		opts.Clock = e.cfg.Clock
+	}
+	_, flushErr := e.Flush(ctx)
+	if errors.Is(flushErr, ErrClosed) {
+		flushErr = nil // nothing will ever be written; report what is stored
+	}
+	r, err := NewReport(ctx, e.store, experiment, opts)
+	return r, errors.Join(err, flushErr)
+}
+
+type reportBuilder struct {
+	plan       *Plan
+	experiment *Experiment
+	phase      int
+	level      float64
+	now        time.Time
+	metrics    []Metric
+	results    Results
+	report     *Report
+}
+
+func (b *reportBuilder) build() *Report {
+	e := b.experiment
+	b.report = &Report{
+		Experiment: e.Key, Description: e.Description, Phase: b.phase, Status: orDefault(e.Status, StatusDraft),
+		Version: b.plan.Version, Created: b.now.UTC(), Level: b.level, Contradictions: b.results.Contradictions,
+	}
+	b.treatments()
+	b.sampleRatio()
+	for i := range b.metrics {
+		b.metric(&b.metrics[i], i == 0)
+	}
+	b.warn()
+	return b.report
+}
+
+// treatments lists the plan's treatments, control first, and behind them those
+// that units met and the plan does not have.
+func (b *reportBuilder) treatments() {
+	expected := b.expected()
+	known := make(map[string]bool)
+	for _, x := range expected {
+		known[x.key] = true
+		b.treatment(x.key, x.share)
+	}
+	for _, key := range sortedKeys(b.results.Treatments) {
+		if !known[key] {
+			b.treatment(key, 0)
+		}
+	}
+}
+
+func (b *reportBuilder) treatment(key string, expected float64) {
+	r := b.results.Treatments[key]
+	b.report.Units += r.Units
+	b.report.Treatments = append(b.report.Treatments, TreatmentReport{
+		Treatment: key, Units: r.Units, Expected: expected, FirstExposure: r.FirstExposure, LastExposure: r.LastExposure,
+	})
+}
+
+// expectedShare is the share of all units that a treatment should have.
+type expectedShare struct {
+	key   string
+	share float64
+}
+
+// expected returns the plan's treatments with their shares, control first. A
+// shared control has its own buckets, so its share is by buckets and weight.
+func (b *reportBuilder) expected() []expectedShare {
+	e := b.experiment
+	var list []expectedShare
+	add := func(of *Experiment, i int, traffic float64) {
+		share := traffic * float64(of.Treatments[i].Weight) / float64(of.totalWeight())
+		list = append(list, expectedShare{of.Treatments[i].Key, share})
+	}
+	traffic := 1.0
+	if with := b.sharedWith(); with != nil {
+		traffic = float64(e.Buckets.Len())
+		add(with, 0, float64(with.Buckets.Len()))
+	}
+	for i := range e.Treatments {
+		add(e, i, traffic)
+	}
+	sum := 0.0
+	for _, x := range list {
+		sum += x.share
+	}
+	for i := range list {
+		if sum > 0 {
+			list[i].share /= sum
+		}
+	}
+	return list
+}
+
+func (b *reportBuilder) sharedWith() *Experiment {
+	if b.experiment.SharedControl == "" {
+		return nil
+	}
+	return b.plan.Experiment(b.experiment.SharedControl)
+}
+
+func (b *reportBuilder) sampleRatio() {
+	var observed []int64
+	var weights []float64
+	for _, t := range b.report.Treatments {
+		observed = append(observed, t.Units)
+		weights = append(weights, t.Expected)
+	}
+	b.report.SampleRatio = stats.SampleRatio(observed, weights)
+	if reason := b.sharesChanged(); reason != "" {
+		b.report.SampleRatio.Test = stats.Test{PValue: 1, Reason: reason}
+	}
+}
+
+// sharesChanged says why the plan's present weights are not what all units of
+// the phase were drawn by, or nothing.
+func (b *reportBuilder) sharesChanged() string {
+	e := b.experiment
+	if b.phase != e.Phase {
+		return "the plan does not know the weights of an earlier phase any more"
+	}
+	for _, a := range e.Earlier {
+		if !e.drawsLike(Allocation{Weights: a.Weights, Audience: e.Audience}) {
+			return "the weights were changed during this phase"
+		}
+	}
+	if with := b.sharedWith(); with != nil {
+		changed := !e.Draining.IsEmpty() || !with.Draining.IsEmpty() || len(with.Earlier) > 0 || len(e.Schedule.Ramp)+len(with.Schedule.Ramp) > 0
+		if changed || e.Buckets.IsEmpty() || with.Buckets.IsEmpty() {
+			return "the shares of the experiment and of the shared control did not stay fixed"
+		}
+	}
+	return ""
+}
+
+// metric adds a metric, or each step of a funnel.
+func (b *reportBuilder) metric(m *Metric, primary bool) {
+	if m.Type != MetricFunnel {
+		b.addMetric(m, MetricReport{Label: m.Key, Primary: primary}, 0)
+		return
+	}
+	for i, step := range m.Steps {
+		label := fmt.Sprintf("%s, step %d: %s", m.Key, i+1, step.Event)
+		if step.Name != "" {
+			label += " " + step.Name
+		}
+		b.addMetric(m, MetricReport{Label: label, Step: i + 1, Primary: primary && i == len(m.Steps)-1}, i)
+	}
+}
+
+func (b *reportBuilder) addMetric(m *Metric, r MetricReport, entry int) {
+	r.Metric, r.Type, r.Guardrail, r.Currency = m.Key, m.Type, m.Guardrail, m.Measure.Currency
+	r.Direction = orDefault(m.Direction, Increase)
+	var control stats.Group
+	for i, t := range b.report.Treatments {
+		group := b.group(m, t.Treatment, entry)
+		r.Estimates = append(r.Estimates, TreatmentEstimate{Treatment: t.Treatment, Units: group.N, Estimate: group.Estimate(b.level)})
+		if i == 0 {
+			control = group
+			continue
+		}
+		c := MetricComparison{
+			Treatment: t.Treatment, Control: b.report.Treatments[0].Treatment,
+			Comparison: stats.Compare(control, group, stats.Options{Level: b.level}),
+		}
+		c.Verdict = verdict(c.Comparison, r.Direction)
+		r.Comparisons = append(r.Comparisons, c)
+	}
+	b.report.Metrics = append(b.report.Metrics, r)
+}
+
+// group returns a metric's estimate in one treatment.
+func (b *reportBuilder) group(m *Metric, treatment string, entry int) stats.Group {
+	moments := b.results.Treatments[treatment].Metrics[m.Key].Moments
+	if entry >= len(moments) {
+		return stats.GroupMean(stats.Moments{}, 0)
+	}
+	if m.Type == MetricRatio {
+		return stats.GroupRatio(moments[entry], 0, 1)
+	}
+	return stats.GroupMean(moments[entry], 0)
+}
+
+// The verdicts of a [MetricComparison].
+const (
+	VerdictBetter   = "better"
+	VerdictWorse    = "worse"
+	VerdictNotClear = "not clear"
+)
+
+func verdict(c stats.Comparison, d Direction) string {
+	switch {
+	case !c.Significant():
+		return VerdictNotClear
+	case c.Difference.Value > 0 == (d == Increase):
+		return VerdictBetter
+	default:
+		return VerdictWorse
+	}
+}

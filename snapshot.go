@@ -1,0 +1,207 @@
+package strata
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+
+	"github.com/strataxp/strata/internal/audience"
+)
+
+// Snapshot is a plan compiled for reading, as it stands at one instant. It is
+// immutable and safe for concurrent use.
+//
+// An engine swaps snapshots atomically; [Compile] makes one by itself, for
+// tools that assign without recording anything. Size: below 2 kB an
+// experiment, kept units aside.
+type Snapshot struct {
+	serial  uint64 // unique in this process, so that handles can cache positions
+	version int64
+	at      time.Time // what it was compiled for
+	next    time.Time // when the schedules want another one; zero means never
+
+	uses        uint8        // bit i: some layer diverts by diversions[i]
+	layers      []*snapLayer // of the root domain, neighbours in memory
+	params      []snapParam
+	paramIndex  map[string]int32
+	experiments map[string]*snapExperiment
+}
+
+// Version returns the version of the plan.
+func (s *Snapshot) Version() int64 { return s.version }
+
+// Next returns the instant at which a schedule makes this snapshot outdated, or
+// the zero time.
+func (s *Snapshot) Next() time.Time { return s.next }
+
+// snapLayer is a layer, compiled.
+//
+// The owner of each bucket is a number of 0, 1, 2, 4, 8 or 16 bits in table,
+// as few as the layer's number of owners allows: ten thousand layers with one
+// experiment each take 12 MB and not 200, and a hundred of them stay in the
+// second-level cache.
+type snapLayer struct {
+	seed  uint64
+	table []uint64
+	mask  uint64
+	bits  uint32
+	div   uint8     // index in diversions
+	sole  *snapSlot // the owner of all buckets, where there is such a one
+	slots []snapSlot
+	key   string
+	in    *snapDomain // the domain it lies in; nil for the root
+	snap  *Snapshot
+}
+
+// slotKind says what a unit in a slot's buckets may expect.
+type slotKind uint8
+
+const (
+	slotFree     slotKind = iota // nobody's
+	slotOpen                     // an experiment's, for everybody
+	slotReserved                 // an experiment's; the ramp has not opened it
+	slotDraining                 // an experiment's, for kept units only
+	slotDomain                   // a domain's, for everybody
+	slotDomainDraining
+)
+
+// snapSlot is an owner of buckets. What the usual decision needs of the
+// experiment stands here, on one cache line: BenchmarkAssignAll is the reason.
+type snapSlot struct {
+	exp    *snapExperiment
+	domain *snapDomain
+	seed   uint64 // the experiment's
+	total  uint64 // the sum of its weights
+	first  uint64 // the weight of its first treatment
+	kind   slotKind
+	div    uint8 // the layer's
+	forced bool  // made by Force
+	plain  bool  // two treatments, and nothing but the draw decides: no audience, nobody kept
+}
+
+type snapDomain struct {
+	key     string
+	layers  []*snapLayer
+	byParam map[int32]*snapLayer // the layer inside that leads to a parameter's owner
+}
+
+// slot returns the owner of a bucket.
+func (l *snapLayer) slot(bucket int) *snapSlot {
+	i := uint32(bucket) * l.bits
+	return &l.slots[l.table[i>>6]>>(i&63)&l.mask]
+}
+
+// drawPlain draws the treatment of a plain slot. A branch would be mispredicted
+// for every second unit, which costs more than all the rest.
+func (s *snapSlot) drawPlain(h uint64) int {
+	_, first := bits.Sub64(scale(mix(h, s.seed), s.total), s.first, 0)
+	return 1 - int(first)
+}
+
+// openSlot is the slot of the buckets in which an experiment takes units in.
+func openSlot(e *snapExperiment) snapSlot {
+	return snapSlot{
+		kind: slotOpen, exp: e, seed: e.seed, div: e.layer.div,
+		total: uint64(e.ends[len(e.ends)-1]), first: uint64(e.ends[0]),
+		plain: len(e.ends) == 2 && e.running && !e.closed && e.audience == nil && e.kept == nil,
+	}
+}
+
+// snapParam is a parameter, compiled.
+type snapParam struct {
+	key    string
+	kind   ParamType
+	def    value
+	layer  *snapLayer // the layer of the root domain that leads to the owner, or nil
+	launch *snapLayer // the launch layer that owns it, or nil
+}
+
+// snapExperiment is an experiment, compiled.
+type snapExperiment struct {
+	seed     uint64
+	ends     []uint32 // cumulative weights
+	running  bool     // status and schedule let units in or keep them
+	closed   bool     // intake is closed
+	draft    bool
+	layer    *snapLayer
+	path     []snapStep
+	audience *audience.Program
+
+	earlier         []snapAllocation
+	audienceChanged bool
+	drains          bool // the experiment has draining buckets
+	domainDrains    bool // some domain on the path is draining
+	kept            *keptUnits
+
+	treatments []string // keys; behind the experiment's own, that of a shared control
+	touches    []touch
+	sharers    []*snapExperiment // running experiments that use this one's control
+	control    *snapExperiment   // whose control this one uses, or nil
+
+	key    string
+	phase  int
+	expose []uint64 // seeds of the exposure filter, by treatment
+}
+
+// snapStep is a domain on the way from the root to an experiment's layer.
+type snapStep struct {
+	layer  *snapLayer
+	domain *snapDomain
+}
+
+// touch is a parameter that an experiment sets in at least one treatment.
+type touch struct {
+	param  int32
+	values []*value // by treatment; nil where the treatment does not set it
+}
+
+// snapAllocation is an earlier division of an experiment's units. Its order is
+// that of its own time: index says where each of its treatments stands today.
+type snapAllocation struct {
+	ends  []uint32
+	index []int
+}
+
+// pick draws the treatment for a mixed hash: the first whose cumulative weight
+// is above the scaled hash.
+func pick(ends []uint32, x uint64) int {
+	at := uint32(scale(x, uint64(ends[len(ends)-1])))
+	for i, end := range ends {
+		if at < end {
+			return i
+		}
+	}
+	return len(ends) - 1 // not reached: at is below the last end
+}
+
+// index returns the index of a treatment of the experiment's own, or -1.
+func (e *snapExperiment) index(treatment string) int {
+	for i, key := range e.treatments[:len(e.ends)] {
+		if key == treatment {
+			return i
+		}
+	}
+	return -1
+}
+
+// has reports whether a unit can be in that treatment, shared control included.
+func (e *snapExperiment) has(treatment string) bool {
+	return e.index(treatment) >= 0 || e.control != nil && treatment == e.treatments[e.sharedTreatment()]
+}
+
+// sharedTreatment is the index that stands for the shared control.
+func (e *snapExperiment) sharedTreatment() int { return len(e.ends) }
+
+// touch returns what the experiment does to a parameter, or nil.
+func (e *snapExperiment) touch(param int32) *touch {
+	for i := range e.touches {
+		if e.touches[i].param == param {
+			return &e.touches[i]
+		}
+	}
+	return nil
+}
+
+// snapshotSerial numbers the snapshots of this process. It is the only
+// package-level variable that changes, and nothing but identity depends on it.
+var snapshotSerial atomic.Uint64
