@@ -247,7 +247,7 @@ func (e *Engine) Flush(ctx context.Context) (unwritten int, err error) { return 
 
 // Refresh asks the store for a newer plan now, and returns when the snapshot is
 // as fresh as the store.
-func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.refresh(ctx) }
+func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.now(ctx) }
 
 // Close takes no more events, writes what is buffered and stops all goroutines.
 // It returns how many events were not written when ctx was done; those are

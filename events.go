@@ -237,18 +237,6 @@ func checkRange(field string, v, low, high int64) error {
 	return nil
 }
 
-func validCurrency(c string) bool {
-	if len(c) != 3 {
-		return false
-	}
-	for i := range 3 {
-		if c[i] < 'A' || c[i] > 'Z' {
-			return false
-		}
-	}
-	return true
-}
-
 func (e *PageView) check() error {
 	return first(checkText("Page", e.Page, maxPageBytes, true), checkText("Referrer", e.Referrer, maxPageBytes, false))
 }

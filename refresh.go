@@ -16,6 +16,7 @@ type refresher struct {
 	store   Store
 	clock   Clock
 	onError func(error)
+	wake    chan struct{} // what is due has changed
 
 	mu        sync.Mutex // held for the whole of a refresh
 	plans     []*Plan    // the plan in effect, then those that take effect later
@@ -37,6 +38,7 @@ func newRefresher(e *Engine) *refresher {
 	return &refresher{
 		engine: e, store: e.store, clock: e.cfg.Clock,
 		onError: e.cfg.logError("refresh the plan"),
+		wake:    make(chan struct{}, 1),
 		plans:   []*Plan{{}},
 		kept:    make(map[int64]map[string]*keptLoad),
 	}
@@ -50,12 +52,26 @@ func (r *refresher) run(ctx context.Context) {
 		case <-ctx.Done():
 			stop()
 			return
+		case <-r.wake:
+			stop()
+			continue // sleep anew
 		case <-timer:
 		}
 		if err := r.tick(ctx); err != nil && ctx.Err() == nil {
 			r.onError(err)
 		}
 	}
+}
+
+// now asks the store for what is new, on behalf of a caller, and lets the
+// background loop know that something else may be due.
+func (r *refresher) now(ctx context.Context) error {
+	err := r.refresh(ctx)
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+	return err
 }
 
 // forever is how long the refresher sleeps when nothing is due; long enough,

@@ -69,7 +69,10 @@ type MetricReport struct {
 	Primary   bool       `json:"primary,omitempty"`
 	Guardrail bool       `json:"guardrail,omitempty"`
 	Direction Direction  `json:"direction"`
-	Currency  string     `json:"currency,omitempty"`
+
+	// Currency of a money metric. Estimates are in whole units of it, such as
+	// euros, although events are in cents.
+	Currency string `json:"currency,omitempty"`
 
 	Estimates   []TreatmentEstimate `json:"estimates"`   // in the order of Report.Treatments
 	Comparisons []MetricComparison  `json:"comparisons"` // each treatment with the control
@@ -126,6 +129,7 @@ const (
 	WarnCurrency       = "other_currency"
 	WarnRepeats        = "repeated_orders"
 	WarnMissing        = "missing_values"
+	WarnFew            = "few_events"
 	WarnOneLook        = "one_look"
 	WarnManyTests      = "many_tests"
 	WarnSharedControl  = "shared_control"
@@ -137,6 +141,7 @@ const (
 	sampleRatioCaution = 0.01
 	contradictionAlarm = 0.01
 	manyTests          = 4
+	fewEvents          = 5
 )
 
 // NewReport reads the newest plan and the results of an experiment from a store
@@ -334,7 +339,10 @@ func (b *reportBuilder) metric(m *Metric, primary bool) {
 }
 
 func (b *reportBuilder) addMetric(m *Metric, r MetricReport, entry int) {
-	r.Metric, r.Type, r.Guardrail, r.Currency = m.Key, m.Type, m.Guardrail, m.Measure.Currency
+	r.Metric, r.Type, r.Guardrail = m.Key, m.Type, m.Guardrail
+	if m.Measure.Value == ValueTotal || m.Measure.Value == ValueDiscount {
+		r.Currency = m.Measure.Currency
+	}
 	r.Direction = orDefault(m.Direction, Increase)
 	var control stats.Group
 	for i, t := range b.report.Treatments {
@@ -346,7 +354,7 @@ func (b *reportBuilder) addMetric(m *Metric, r MetricReport, entry int) {
 		}
 		c := MetricComparison{
 			Treatment: t.Treatment, Control: b.report.Treatments[0].Treatment,
-			Comparison: stats.Compare(control, group, stats.Options{Level: b.level}),
+			Comparison: stats.Compare(control, group, stats.Options{Level: b.level, Reference: reference(m)}),
 		}
 		c.Verdict = verdict(c.Comparison, r.Direction)
 		r.Comparisons = append(r.Comparisons, c)
@@ -361,9 +369,32 @@ func (b *reportBuilder) group(m *Metric, treatment string, entry int) stats.Grou
 		return stats.GroupMean(stats.Moments{}, 0)
 	}
 	if m.Type == MetricRatio {
-		return stats.GroupRatio(moments[entry], 0, 1)
+		return divided(stats.GroupRatio(moments[entry], 0, 1), m.Measure.scale()/m.Denominator.scale())
 	}
-	return stats.GroupMean(moments[entry], 0)
+	if isShare(m) {
+		return stats.GroupProportion(moments[entry], 0)
+	}
+	return divided(stats.GroupMean(moments[entry], 0), m.Measure.scale())
+}
+
+// isShare reports whether each unit counts 0 or 1.
+func isShare(m *Metric) bool { return m.Type == MetricConversion || m.Type == MetricFunnel }
+
+// reference is the distribution that a metric's differences are held against.
+// Of a share the variance follows from the share itself, so the test is the
+// unpooled z of textbooks; everything else gets Welch's t.
+func reference(m *Metric) stats.Reference {
+	if isShare(m) {
+		return stats.Normal
+	}
+	return stats.WelchT
+}
+
+// divided is a group in a unit that is so many times larger.
+func divided(g stats.Group, by float64) stats.Group {
+	g.Mean /= by
+	g.Variance /= by * by
+	return g
 }
 
 // The verdicts of a [MetricComparison].

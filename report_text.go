@@ -111,15 +111,19 @@ func metricNote(m *MetricReport) string {
 	case MetricCount:
 		return "events a unit"
 	case MetricMean:
-		return "mean over units with a value"
+		return inCurrency("mean over units with a value", m.Currency)
 	case MetricRatio:
-		return "ratio of sums"
+		return inCurrency("ratio of sums", m.Currency)
 	default:
-		if m.Currency != "" {
-			return "a unit, in minor units of " + m.Currency
-		}
-		return "sum a unit"
+		return inCurrency("sum a unit", m.Currency)
 	}
+}
+
+func inCurrency(note, currency string) string {
+	if currency == "" {
+		return note
+	}
+	return note + ", in " + currency
 }
 
 // printReasons says why something is missing from a comparison, once.

@@ -19,6 +19,7 @@ func (b *reportBuilder) warn() {
 	b.warnContradictions()
 	b.warnUnknown()
 	b.warnMissing()
+	b.warnFew()
 	b.warnCarryOver()
 	b.warnEvents()
 	b.warnReading()
@@ -77,6 +78,22 @@ func (b *reportBuilder) warnMissing() {
 		}
 		if r := stats.ChiSquareTable(table); r.Reason == "" && r.PValue < sampleRatioAlarm {
 			b.add(Alarm, WarnMissing, "%s: the treatments differ in how many units have a value (p %s), so their means are over different kinds of units; use a ratio", m.Metric, formatP(r.PValue))
+		}
+	}
+}
+
+// warnFew names shares that rest on a handful of units, for which the normal
+// distribution of the interval is a poor one.
+func (b *reportBuilder) warnFew() {
+	for _, m := range b.report.Metrics {
+		if m.Type != MetricConversion && m.Type != MetricFunnel {
+			continue
+		}
+		for _, e := range m.Estimates {
+			with := e.Estimate.Value * float64(e.Units)
+			if few := min(with, float64(e.Units)-with); e.Units > 0 && few > 0 && few < fewEvents-0.5 {
+				b.add(Caution, WarnFew, "%s: in treatment %q only %.0f units differ from the rest, too few for the interval and p-value to be exact", m.Label, e.Treatment, few)
+			}
 		}
 	}
 }
