@@ -3,6 +3,7 @@ package strata
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -49,32 +50,30 @@ func (p *Plan) PickFree(layer, owner string, n int) (Buckets, error) {
 		return Buckets{}, fmt.Errorf("%w: layer %q has %d free buckets, %d wanted; stop or narrow something, or use another layer",
 			ErrInvalidPlan, layer, len(free), n)
 	}
-	released := p.released(layer)
+	since := p.released(layer)
 	seed := hashID("strata/allocate\x00" + l.salt() + "\x00" + owner)
 	slices.SortFunc(free, func(a, b int) int {
-		if c := released[a].Compare(released[b]); c != 0 {
-			return c
-		}
-		return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed))
+		return cmp.Or(cmp.Compare(since[a], since[b]), cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed)))
 	})
 	return BucketList(free[:n]...), nil
 }
 
-// released says since when each bucket of a layer is free; the zero time means
-// that nobody ever held it.
-func (p *Plan) released(layer string) *[NumBuckets]time.Time {
-	var since [NumBuckets]time.Time
+// released says since when each bucket of a layer is free, in microseconds since
+// 1970; the least number means that nobody ever held it.
+func (p *Plan) released(layer string) []int64 {
+	since := make([]int64, NumBuckets)
+	for b := range since {
+		since[b] = math.MinInt64
+	}
 	for _, t := range p.Ledger {
 		if t.Layer != layer {
 			continue
 		}
 		for b := range t.Buckets.All() {
-			if t.Until.After(since[b]) {
-				since[b] = t.Until
-			}
+			since[b] = max(since[b], t.Until.UnixMicro())
 		}
 	}
-	return &since
+	return since
 }
 
 // Widen gives an experiment n more free buckets of its layer, chosen as by

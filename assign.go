@@ -72,7 +72,7 @@ func (a *Assignment) Treatment(experiment string) string {
 		return ""
 	}
 	a.expose(e, t)
-	return e.treatments[t]
+	return e.treatments[t].key
 }
 
 // Peek is [Assignment.Treatment] without the exposure.
@@ -81,7 +81,7 @@ func (a *Assignment) Peek(experiment string) string {
 	if t < 0 {
 		return ""
 	}
-	return e.treatments[t]
+	return e.treatments[t].key
 }
 
 // Expose records that the unit met its treatment, without reading anything: the
@@ -215,8 +215,8 @@ func (a *Assignment) expose(e *snapExperiment, t int) {
 		return
 	}
 	h := a.hash[e.layer.div]
-	if x := mix(h, e.expose[t]); !a.engine.filter.seen(x) {
-		a.engine.recordExposure(a, e, e.treatments[t], x)
+	if x := mix(h, e.treatments[t].mark); !a.engine.filter.seen(x) {
+		a.engine.recordExposure(a, e, e.treatments[t].key, x)
 	}
 }
 

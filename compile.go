@@ -43,8 +43,9 @@ func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, erro
 	for i := range p.Domains {
 		c.domain(&p.Domains[i])
 	}
+	experiments := make([]snapExperiment, len(p.Experiments))
 	for i := range p.Experiments {
-		if err := c.experiment(&p.Experiments[i]); err != nil {
+		if err := c.experiment(&p.Experiments[i], &experiments[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -101,8 +102,8 @@ func (c *compiler) domain(d *Domain) {
 	c.domains[d.Key] = out
 }
 
-func (c *compiler) experiment(e *Experiment) error {
-	out := &snapExperiment{
+func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
+	*out = snapExperiment{
 		key: e.Key, phase: e.Phase,
 		seed:    experimentSeed(e.salt(), e.Phase),
 		layer:   c.layers[e.Layer],
@@ -112,12 +113,13 @@ func (c *compiler) experiment(e *Experiment) error {
 		kept:    c.kept[e.Key],
 		drains:  !e.Draining.IsEmpty(),
 	}
+	out.ends = make([]uint32, 0, len(e.Treatments))
+	out.treatments = make([]snapTreatment, 0, len(e.Treatments))
 	sum := uint32(0)
 	for i := range e.Treatments {
 		sum += uint32(e.Treatments[i].Weight)
 		out.ends = append(out.ends, sum)
-		out.treatments = append(out.treatments, e.Treatments[i].Key)
-		out.expose = append(out.expose, mix(out.seed, uint64(i)+1))
+		out.treatments = append(out.treatments, snapTreatment{e.Treatments[i].Key, mix(out.seed, uint64(i)+1)})
 	}
 	if e.Audience != "" {
 		program, err := audience.Compile(e.Audience)
@@ -169,7 +171,9 @@ func (c *compiler) noteBoundary(e *Experiment) {
 }
 
 func (c *compiler) touches(e *Experiment, out *snapExperiment) error {
-	for _, key := range slices.Sorted(maps.Keys(touched(e))) {
+	keys := slices.Sorted(maps.Keys(touched(e)))
+	out.touches = make([]touch, 0, len(keys))
+	for _, key := range keys {
 		index := c.snap.paramIndex[key]
 		t := touch{param: index, values: make([]*value, len(e.Treatments))}
 		for i := range e.Treatments {
@@ -196,8 +200,7 @@ func (c *compiler) shareControls() {
 		}
 		with, sharer := c.snap.experiments[e.SharedControl], c.snap.experiments[e.Key]
 		sharer.control = with
-		sharer.treatments = append(sharer.treatments, with.treatments[0])
-		sharer.expose = append(sharer.expose, mix(sharer.seed, uint64(len(sharer.treatments))))
+		sharer.treatments = append(sharer.treatments, snapTreatment{with.treatments[0].key, mix(sharer.seed, 0)})
 		if sharer.running {
 			with.sharers = append(with.sharers, sharer)
 		}

@@ -127,7 +127,7 @@ func (d Decision) Treatment() string {
 	if d.treatment < 0 {
 		return ""
 	}
-	return d.slot.exp.treatments[d.treatment]
+	return d.slot.exp.treatments[d.treatment].key
 }
 
 // Bucket returns the unit's bucket in the layer, or -1 where none was looked

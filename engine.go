@@ -226,7 +226,7 @@ func (e *Engine) external(x *ExternalExposure, now time.Time) (Exposure, error) 
 		return Exposure{}, refuse("Experiment", x.Experiment, "is a draft; set its status to running first")
 	}
 	if !exp.has(x.Treatment) {
-		return Exposure{}, refuse("Treatment", x.Treatment, "the experiment's treatments are %v", exp.treatments)
+		return Exposure{}, refuse("Treatment", x.Treatment, "the experiment's treatments are %s", exp.names())
 	}
 	if x.Unit.id(int(exp.layer.div)) == "" {
 		return Exposure{}, refuse("Unit", "", "lacks the %s id that layer %q diverts by", diversions[exp.layer.div], exp.layer.key)

@@ -68,6 +68,7 @@ func exactlyOnce(t *testing.T, seed uint64, branches map[string]int) {
 		require.NoError(t, a.Track(strata.Custom{EventName: "x", Value: 1}))
 		if random.IntN(10) == 0 {
 			time.Sleep(time.Duration(random.IntN(2000)) * time.Millisecond)
+			synctest.Wait()
 		}
 	}
 	flush(t, eng)

@@ -141,7 +141,7 @@ func (p *Param[T]) check(s *Snapshot) error {
 		if t := e.touch(index); t != nil {
 			for i, v := range t.values {
 				if v != nil {
-					try(fmt.Sprintf("experiment %q, treatment %q", e.key, e.treatments[i]), v)
+					try(fmt.Sprintf("experiment %q, treatment %q", e.key, e.treatments[i].key), v)
 				}
 			}
 		}

@@ -92,9 +92,11 @@ func TestPublishAcceptsWhatMovesNobody(t *testing.T) {
 		"stopping":       func(p *strata.Plan) { p.Experiments[0].Status = strata.StatusStopped },
 		"closing intake": func(p *strata.Plan) { p.Experiments[0].Status = strata.StatusIntakeClosed },
 		"a new phase":    func(p *strata.Plan) { p.Experiments[0].Phase++; p.Experiments[0].Treatments[1].Weight = 9 },
-		"scaled weights": func(p *strata.Plan) { p.Experiments[0].Treatments[0].Weight, p.Experiments[0].Treatments[1].Weight = 7, 7 },
-		"new values":     func(p *strata.Plan) { p.Experiments[0].Treatments[1].Values["cta.color"] = "lime" },
-		"a metric":       func(p *strata.Plan) { p.Metrics[0].Window = strata.Duration(time.Hour) },
+		"scaled weights": func(p *strata.Plan) {
+			p.Experiments[0].Treatments[0].Weight, p.Experiments[0].Treatments[1].Weight = 7, 7
+		},
+		"new values": func(p *strata.Plan) { p.Experiments[0].Treatments[1].Values["cta.color"] = "lime" },
+		"a metric":   func(p *strata.Plan) { p.Metrics[0].Window = strata.Duration(time.Hour) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := memstore.New()

@@ -2,6 +2,7 @@ package strata
 
 import (
 	"math/bits"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -133,14 +134,19 @@ type snapExperiment struct {
 	domainDrains    bool // some domain on the path is draining
 	kept            *keptUnits
 
-	treatments []string // keys; behind the experiment's own, that of a shared control
+	treatments []snapTreatment // behind the experiment's own, that of a shared control
 	touches    []touch
 	sharers    []*snapExperiment // running experiments that use this one's control
 	control    *snapExperiment   // whose control this one uses, or nil
 
-	key    string
-	phase  int
-	expose []uint64 // seeds of the exposure filter, by treatment
+	key   string
+	phase int
+}
+
+// snapTreatment is a treatment, compiled.
+type snapTreatment struct {
+	key  string
+	mark uint64 // seed of the treatment's marks in the exposure filter
 }
 
 // snapStep is a domain on the way from the root to an experiment's layer.
@@ -176,17 +182,26 @@ func pick(ends []uint32, x uint64) int {
 
 // index returns the index of a treatment of the experiment's own, or -1.
 func (e *snapExperiment) index(treatment string) int {
-	for i, key := range e.treatments[:len(e.ends)] {
-		if key == treatment {
+	for i := range e.ends {
+		if e.treatments[i].key == treatment {
 			return i
 		}
 	}
 	return -1
 }
 
+// names lists the keys of the treatments, for messages.
+func (e *snapExperiment) names() string {
+	keys := make([]string, len(e.treatments))
+	for i := range e.treatments {
+		keys[i] = e.treatments[i].key
+	}
+	return strings.Join(keys, ", ")
+}
+
 // has reports whether a unit can be in that treatment, shared control included.
 func (e *snapExperiment) has(treatment string) bool {
-	return e.index(treatment) >= 0 || e.control != nil && treatment == e.treatments[e.sharedTreatment()]
+	return e.index(treatment) >= 0 || e.control != nil && treatment == e.treatments[e.sharedTreatment()].key
 }
 
 // sharedTreatment is the index that stands for the shared control.
