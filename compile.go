@@ -108,6 +108,7 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		seed:    experimentSeed(e.salt(), e.Phase),
 		layer:   c.layers[e.Layer],
 		running: e.Status.live() && e.Schedule.running(c.at),
+		live:    e.Status.live(),
 		closed:  e.Status == StatusIntakeClosed,
 		draft:   e.Status == "" || e.Status == StatusDraft,
 		kept:    c.kept[e.Key],

@@ -30,8 +30,8 @@ type Engine struct {
 	done    sync.WaitGroup
 }
 
-// Open loads the plan in effect from the store and starts two goroutines: one
-// keeps the snapshot fresh, one writes events. It fails when the config is not
+// Open loads the plan in effect from the store and starts three goroutines:
+// one writes events, one asks for newer plans, one follows schedules. It fails when the config is not
 // valid, when the store does not answer, and when the plan cannot be used;
 // nothing is running then. An empty store is fine: everything has its default
 // until something is published. ctx bounds Open only.
@@ -61,7 +61,8 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
 	e.done.Go(func() { e.flusher.run(background) })
-	e.done.Go(func() { e.refresher.run(background) })
+	e.done.Go(func() { e.refresher.poll(background) })
+	e.done.Go(func() { e.refresher.watch(background) })
 	return e, nil
 }
 
@@ -247,20 +248,44 @@ func (e *Engine) Flush(ctx context.Context) (unwritten int, err error) { return 
 
 // Refresh asks the store for a newer plan now, and returns when the snapshot is
 // as fresh as the store.
-func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.now(ctx) }
+func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.refresh(ctx) }
 
 // Close takes no more events, writes what is buffered and stops all goroutines.
 // It returns how many events were not written when ctx was done; those are
-// lost. Assignments go on working with the last snapshot, and record nothing. A
+// lost. A store that does not return from a call although its context is done
+// costs two seconds more, and an error that says so. Assignments go on working with the last snapshot, and record nothing. A
 // second Close does nothing.
 func (e *Engine) Close(ctx context.Context) (unwritten int, err error) {
 	e.closing.Do(func() {
 		e.rec.close()
 		unwritten, err = e.flusher.flush(ctx)
 		e.stop()
-		e.done.Wait() // every call of the store is bound to the context that stop ends
+		if !e.join() {
+			err = errors.Join(err, errStuck)
+		}
 	})
 	return unwritten, err
+}
+
+// joinTimeout is how long Close waits for a store whose context is done.
+const joinTimeout = 2 * time.Second
+
+// join waits for the goroutines, whose calls of the store have been cancelled.
+// It gives up on a store that does not heed that.
+func (e *Engine) join() bool {
+	joined := make(chan struct{})
+	go func() {
+		e.done.Wait()
+		close(joined)
+	}()
+	timer, stop := e.cfg.Clock.Timer(joinTimeout)
+	defer stop()
+	select {
+	case <-joined:
+		return true
+	case <-timer:
+		return false
+	}
 }
 
 // EngineStatus is what a person on call asks first.

@@ -347,3 +347,60 @@ func TestOpenHonoursItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.False(t, errors.Is(err, strata.ErrConfig))
 }
+
+// A store that does not heed its context cannot hold Close up for ever.
+func TestCloseGivesUpOnAStoreThatDoesNotReturn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, release := newFaulty(), make(chan struct{})
+		store.onIngest(func(context.Context, strata.Batch, func() error) error { <-release; return nil })
+		eng, err := strata.Open(context.Background(), store, strata.Config{})
+		require.NoError(t, err)
+		require.NoError(t, eng.Track(user(1), strata.PageView{Page: "/"}))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		began := time.Now()
+		unwritten, err := eng.Close(ctx)
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.Equal(t, 1, unwritten)
+		require.ErrorContains(t, err, "goroutine is left behind")
+		close(release)
+	})
+}
+
+func TestReportDoesNotHangWhenTheStoreTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaulty()
+		publish(t, store, colorPlan(1))
+		eng := open(t, store, strata.Config{StoreTimeout: time.Second})
+		expose(eng, "cta-color", 0, 10)
+		store.onIngest(func(context.Context, strata.Batch, func() error) error { return errDown })
+		began := time.Now()
+		r, err := eng.Report(context.Background(), "cta-color", strata.ReportOptions{})
+		require.ErrorIs(t, err, errDown)
+		require.NotNil(t, r, "what is stored is reported all the same")
+		require.Equal(t, time.Second, time.Since(began))
+		store.onIngest(nil)
+	})
+}
+
+// Refusing under overload allocates nothing.
+func TestAFullBufferRefusesWithoutAllocating(t *testing.T) {
+	store := newFaulty()
+	publish(t, store, colorPlan(1))
+	store.onIngest(func(ctx context.Context, _ strata.Batch, _ func() error) error { <-ctx.Done(); return ctx.Err() })
+	eng, err := strata.Open(t.Context(), store, strata.Config{BufferBytes: 256 << 10, RefreshInterval: -1})
+	require.NoError(t, err)
+	for err == nil {
+		err = eng.Track(user(1), strata.Purchase{OrderID: "o", Currency: "EUR"})
+	}
+	a := eng.Assign(user(1))
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		_ = a.Track(strata.Purchase{OrderID: "o", Currency: "EUR"})
+		a.Treatment("cta-color") // its exposure is refused as well, each time
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	unwritten, err := eng.Close(ctx)
+	require.Positive(t, unwritten)
+	require.ErrorIs(t, err, context.Canceled)
+}

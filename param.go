@@ -137,7 +137,8 @@ func (p *Param[T]) check(s *Snapshot) error {
 		}
 	}
 	try("the default", &param.def)
-	for _, e := range s.experiments {
+	for _, key := range sortedKeys(s.experiments) {
+		e := s.experiments[key]
 		if t := e.touch(index); t != nil {
 			for i, v := range t.values {
 				if v != nil {

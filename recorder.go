@@ -45,6 +45,15 @@ type Refused struct {
 	Full    int64 // refused with ErrBufferFull
 }
 
+// errFull holds the errors of a full buffer, made once: under overload refusing
+// must not cost an allocation each.
+var errFull = func() (errs [numKindCodes]error) {
+	for code := range errs {
+		errs[code] = fmt.Errorf("%w: a %s was dropped; the store is slow or down, or Config.BufferBytes is too small", ErrBufferFull, kindCodes[code])
+	}
+	return errs
+}()
+
 // append takes a record in, or says why not. The event was checked. full reports
 // that a chunk is waiting to be flushed.
 func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (full bool, err error) {
@@ -57,7 +66,7 @@ func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) 
 	c := r.room(size, code)
 	if c == nil {
 		r.refused[code].Full++
-		return true, fmt.Errorf("%w: a %s was dropped; the store is slow or down, or Config.BufferBytes is too small", ErrBufferFull, kindCodes[code])
+		return true, errFull[code]
 	}
 	start := len(c.bytes)
 	const prefix = 3 // a padded uvarint: records are below 2 MiB

@@ -8,22 +8,34 @@ import (
 	"time"
 )
 
-// refresher keeps the engine's snapshot up to date: it asks the store for newer
-// plans, switches to a plan at its EffectiveAt, compiles anew when a schedule
-// says so, and brings in the units that a change of plan keeps.
+// refresher keeps the engine's snapshot up to date. Two goroutines share the
+// work, so that a store that hangs delays nothing that memory can decide:
+//
+//   - poll asks the store for newer plans and for units to keep;
+//   - watch switches to a plan at its EffectiveAt, and compiles anew when a
+//     schedule says so.
 type refresher struct {
 	engine  *Engine
 	store   Store
 	clock   Clock
 	onError func(error)
-	wake    chan struct{} // what is due has changed
+	wake    chan struct{} // what is due has changed; watch sleeps anew
 
-	mu        sync.Mutex // held for the whole of a refresh
-	plans     []*Plan    // the plan in effect, then those that take effect later
-	known     int64      // newest version seen in the store
-	kept      map[int64]map[string]*keptLoad
+	loading chan struct{} // holds a token while one refresh talks to the store
+	loads   map[int64]map[string]*keptLoad
+
+	mu        sync.Mutex    // guards what follows; never held during a call of the store
+	plans     []*loadedPlan // the plan in effect, then those that take effect later
+	known     int64         // newest version seen in the store
 	refreshed time.Time
 	err       error
+}
+
+// loadedPlan is a plan version in this process.
+type loadedPlan struct {
+	plan *Plan
+	base *Snapshot             // compiled without kept units
+	kept map[string]*keptUnits // by experiment; replaced, never changed
 }
 
 // keptLoad is how far the kept units of one experiment have been read, for one
@@ -31,7 +43,6 @@ type refresher struct {
 type keptLoad struct {
 	after int64
 	units []keptUnit
-	set   *keptUnits
 }
 
 func newRefresher(e *Engine) *refresher {
@@ -39,34 +50,89 @@ func newRefresher(e *Engine) *refresher {
 		engine: e, store: e.store, clock: e.cfg.Clock,
 		onError: e.cfg.logError("refresh the plan"),
 		wake:    make(chan struct{}, 1),
-		plans:   []*Plan{{}},
-		kept:    make(map[int64]map[string]*keptLoad),
+		loading: make(chan struct{}, 1),
+		loads:   make(map[int64]map[string]*keptLoad),
+		plans:   []*loadedPlan{{plan: &Plan{}, base: &Snapshot{}}},
 	}
 }
 
-// run refreshes until ctx is done.
-func (r *refresher) run(ctx context.Context) {
+// poll refreshes every RefreshInterval until ctx is done.
+func (r *refresher) poll(ctx context.Context) {
+	interval := r.engine.cfg.RefreshInterval
+	for interval > 0 {
+		timer, stop := r.clock.Timer(interval)
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-timer:
+		}
+		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
+			r.onError(err)
+		}
+	}
+}
+
+// watch brings the snapshot up to date whenever something falls due, until ctx
+// is done.
+func (r *refresher) watch(ctx context.Context) {
 	for {
-		timer, stop := r.clock.Timer(r.sleep())
+		timer, stop := r.clock.Timer(r.untilDue())
 		select {
 		case <-ctx.Done():
 			stop()
 			return
 		case <-r.wake:
 			stop()
-			continue // sleep anew
 		case <-timer:
-		}
-		if err := r.tick(ctx); err != nil && ctx.Err() == nil {
-			r.onError(err)
+			if err := r.swap(); err != nil {
+				r.onError(err)
+			}
 		}
 	}
 }
 
-// now asks the store for what is new, on behalf of a caller, and lets the
-// background loop know that something else may be due.
-func (r *refresher) now(ctx context.Context) error {
-	err := r.refresh(ctx)
+// forever is how long watch sleeps when nothing is due: long, and short enough
+// for any clock.
+const forever = 24 * time.Hour
+
+// untilDue returns how long the snapshot stays right.
+func (r *refresher) untilDue() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, wait := r.clock.Now(), forever
+	consider := func(at time.Time) {
+		if !at.IsZero() {
+			wait = min(wait, at.Sub(now))
+		}
+	}
+	consider(r.engine.snap.Load().next)
+	for _, p := range r.plans[1:] {
+		consider(p.plan.EffectiveAt)
+	}
+	return max(wait, 0)
+}
+
+// refresh asks the store for what is new and brings the snapshot up to date.
+func (r *refresher) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.engine.cfg.StoreTimeout)
+	defer cancel()
+	select {
+	case r.loading <- struct{}{}:
+		defer func() { <-r.loading }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := r.load(ctx)
+	if err == nil {
+		err = r.swap()
+	}
+	r.mu.Lock()
+	r.err = err
+	if err == nil {
+		r.refreshed = r.clock.Now()
+	}
+	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -74,139 +140,67 @@ func (r *refresher) now(ctx context.Context) error {
 	return err
 }
 
-// forever is how long the refresher sleeps when nothing is due; long enough,
-// and short enough for any clock.
-const forever = 24 * time.Hour
-
-// sleep returns how long nothing is due.
-func (r *refresher) sleep() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	d := r.engine.cfg.RefreshInterval
-	if d < 0 {
-		d = forever
-	}
-	now := r.clock.Now()
-	for _, due := range []time.Time{r.engine.snap.Load().next, r.pendingAt()} {
-		if !due.IsZero() {
-			d = min(d, due.Sub(now))
-		}
-	}
-	return max(d, 0)
-}
-
-// pendingAt returns when the next plan takes effect, or the zero time.
-func (r *refresher) pendingAt() time.Time {
-	var at time.Time
-	for _, p := range r.plans[1:] {
-		if at.IsZero() || p.EffectiveAt.Before(at) {
-			at = p.EffectiveAt
-		}
-	}
-	return at
-}
-
-// tick does what is due. A switch that falls due happens first, from memory: a
-// store that is slow or down must not delay it.
-func (r *refresher) tick(ctx context.Context) error {
-	now := r.clock.Now()
-	r.mu.Lock()
-	boundary := r.engine.snap.Load().next
-	due := !boundary.IsZero() && !now.Before(boundary)
-	if pending := r.pendingAt(); !pending.IsZero() && !now.Before(pending) {
-		due = true
-	}
-	var err error
-	if due {
-		err = r.swap(now)
-	}
-	r.mu.Unlock()
-	if r.engine.cfg.RefreshInterval < 0 {
-		return err
-	}
-	return errors.Join(err, r.refresh(ctx))
-}
-
-// refresh asks the store for what is new.
-func (r *refresher) refresh(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.engine.cfg.StoreTimeout)
-	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := r.load(ctx)
-	r.err = err
-	if err == nil {
-		r.refreshed = r.clock.Now()
-	}
-	return err
-}
-
 func (r *refresher) load(ctx context.Context) error {
-	now := r.clock.Now()
-	versions, err := r.store.PlansInEffect(ctx, PlansInEffectParams{At: now, Known: r.known})
+	r.mu.Lock()
+	known := r.known
+	r.mu.Unlock()
+	versions, err := r.store.PlansInEffect(ctx, PlansInEffectParams{At: r.clock.Now(), Known: known})
 	if err != nil {
 		return err
 	}
-	if len(versions) > 0 {
-		if err := r.adopt(versions, now); err != nil {
-			return err
-		}
-	}
-	if err := r.loadKept(ctx, now); err != nil {
+	if err := r.adopt(versions); err != nil {
 		return err
 	}
-	return r.swap(now)
+	return r.loadKept(ctx)
 }
 
 // adopt takes over the plans that the store listed. A plan that cannot be used
 // is refused whole: the engine goes on with what it has.
-func (r *refresher) adopt(versions []PlanVersion, now time.Time) error {
-	var plans []*Plan
-	if versions[0].EffectiveAt.After(now) {
-		plans = append(plans, r.plans[0]) // all of them take effect later
+func (r *refresher) adopt(versions []PlanVersion) error {
+	if len(versions) == 0 {
+		return nil
 	}
+	now := r.clock.Now()
+	var plans []*loadedPlan
 	for _, v := range versions {
-		snap, err := Compile(v.Plan, now)
+		base, err := Compile(v.Plan, now)
 		if err != nil {
 			return fmt.Errorf("plan version %d: %w", v.Version, err)
 		}
 		for _, handle := range r.engine.cfg.Params {
-			if err := handle.check(snap); err != nil {
+			if err := handle.check(base); err != nil {
 				return fmt.Errorf("plan version %d: %w", v.Version, err)
 			}
 		}
-		plans = append(plans, v.Plan)
+		plans = append(plans, &loadedPlan{plan: v.Plan, base: base})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if versions[0].EffectiveAt.After(now) { // all of them take effect later
+		plans = append([]*loadedPlan{r.plans[0]}, plans...)
+	}
+	for _, p := range plans {
+		for _, old := range r.plans {
+			if old.plan.Version == p.plan.Version {
+				p.kept = old.kept
+			}
+		}
 	}
 	r.plans, r.known = plans, versions[len(versions)-1].Version
 	return nil
 }
 
-// current drops plans that a later one in effect has replaced, and returns the
-// plan for an instant: the highest version whose time has come.
-func (r *refresher) current(now time.Time) *Plan {
-	for i := len(r.plans) - 1; i > 0; i-- {
-		if !r.plans[i].EffectiveAt.After(now) {
-			r.plans = r.plans[i:]
-			break
-		}
-	}
-	for version := range r.kept {
-		if version < r.plans[0].Version {
-			delete(r.kept, version)
-		}
-	}
-	return r.plans[0]
-}
-
-// swap compiles the plan for an instant and makes it the engine's snapshot.
-func (r *refresher) swap(now time.Time) error {
-	plan := r.current(now)
+// swap makes the plan for this instant the engine's snapshot, unless it is.
+func (r *refresher) swap() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	current := r.current(now)
 	old := r.engine.snap.Load()
-	kept := r.sets(plan.Version)
-	if old != nil && old.version == plan.Version && !due(old.next, now) && !old.keptDiffers(kept) {
+	if old != nil && old.version == current.plan.Version && !due(old.next, now) && !old.keptDiffers(current.kept) {
 		return nil
 	}
-	snap, err := compile(plan, now, kept)
+	snap, err := compile(current.plan, now, current.kept)
 	if err != nil {
 		return err
 	}
@@ -214,17 +208,19 @@ func (r *refresher) swap(now time.Time) error {
 	return nil
 }
 
-func due(boundary, now time.Time) bool { return !boundary.IsZero() && !now.Before(boundary) }
-
-func (r *refresher) sets(version int64) map[string]*keptUnits {
-	sets := make(map[string]*keptUnits)
-	for key, load := range r.kept[version] {
-		if load.set != nil {
-			sets[key] = load.set
+// current returns the plan for an instant: the highest version whose time has
+// come. It forgets the versions that this one has replaced.
+func (r *refresher) current(now time.Time) *loadedPlan {
+	for i := len(r.plans) - 1; i > 0; i-- {
+		if !r.plans[i].plan.EffectiveAt.After(now) {
+			r.plans = r.plans[i:]
+			break
 		}
 	}
-	return sets
+	return r.plans[0]
 }
+
+func due(boundary, now time.Time) bool { return !boundary.IsZero() && !now.Before(boundary) }
 
 // keptDiffers reports whether the snapshot was compiled with other sets.
 func (s *Snapshot) keptDiffers(sets map[string]*keptUnits) bool {
@@ -238,25 +234,23 @@ func (s *Snapshot) keptDiffers(sets map[string]*keptUnits) bool {
 
 // loadKept reads the exposed units that the plan in effect, and the one that
 // comes next, keep in their treatments. Only what is new is read.
-func (r *refresher) loadKept(ctx context.Context, now time.Time) error {
-	r.current(now)
-	for i, plan := range r.plans {
-		if i > 1 {
-			break
+func (r *refresher) loadKept(ctx context.Context) error {
+	r.mu.Lock()
+	r.current(r.clock.Now())
+	plans := append([]*loadedPlan(nil), r.plans[:min(2, len(r.plans))]...)
+	r.mu.Unlock()
+
+	for version := range r.loads {
+		if version < plans[0].plan.Version {
+			delete(r.loads, version)
 		}
-		at := now
-		if plan.EffectiveAt.After(now) {
-			at = plan.EffectiveAt
-		}
-		snap, err := compile(plan, at, nil)
-		if err != nil {
-			return err
-		}
-		for _, e := range snap.experiments {
+	}
+	for _, p := range plans {
+		for _, e := range p.base.experiments {
 			if !e.wantsKept() {
 				continue
 			}
-			if err := r.loadKeptOf(ctx, plan.Version, e); err != nil {
+			if err := r.loadKeptOf(ctx, p, e); err != nil {
 				return fmt.Errorf("units to keep in experiment %q: %w", e.key, err)
 			}
 		}
@@ -264,17 +258,18 @@ func (r *refresher) loadKept(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (r *refresher) loadKeptOf(ctx context.Context, version int64, e *snapExperiment) error {
-	if r.kept[version] == nil {
-		r.kept[version] = make(map[string]*keptLoad)
+func (r *refresher) loadKeptOf(ctx context.Context, p *loadedPlan, e *snapExperiment) error {
+	version := p.plan.Version
+	if r.loads[version] == nil {
+		r.loads[version] = make(map[string]*keptLoad)
 	}
-	load := r.kept[version][e.key]
+	load := r.loads[version][e.key]
 	if load == nil {
 		load = new(keptLoad)
-		r.kept[version][e.key] = load
+		r.loads[version][e.key] = load
 		r.flushOwn(ctx)
 	}
-	added := false
+	before := len(load.units)
 	for x, err := range r.store.Exposed(ctx, ExposedParams{Experiment: e.key, Phase: e.phase, After: load.after}) {
 		if err != nil {
 			return err
@@ -282,12 +277,21 @@ func (r *refresher) loadKeptOf(ctx context.Context, version int64, e *snapExperi
 		load.after = x.Sequence
 		if t := e.index(x.Treatment); t >= 0 && e.moved(x.Hash, t) {
 			load.units = append(load.units, keptUnit{x.Hash, uint8(t)})
-			added = true
 		}
 	}
-	if added {
-		load.set = newKeptUnits(load.units)
+	if len(load.units) == before {
+		return nil
 	}
+	set := newKeptUnits(load.units)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sets := map[string]*keptUnits{e.key: set}
+	for key, other := range p.kept {
+		if key != e.key {
+			sets[key] = other
+		}
+	}
+	p.kept = sets
 	return nil
 }
 
@@ -299,7 +303,8 @@ func (r *refresher) flushOwn(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	_, _ = r.engine.flusher.flush(ctx) // what stays behind comes with a later refresh
+	//lint:ignore errcheck what stays behind comes with a later refresh
+	_, _ = r.engine.flusher.flush(ctx)
 }
 
 func (r *refresher) status(s *EngineStatus) {
@@ -315,3 +320,7 @@ func (r *refresher) status(s *EngineStatus) {
 	defer r.mu.Unlock()
 	s.Newest, s.Refreshed, s.RefreshErr = r.known, r.refreshed, r.err
 }
+
+// errStuck is what Close adds when a call of the store does not end with its
+// context.
+var errStuck = errors.New("strata: the store does not return although its context is done; a goroutine is left behind")

@@ -144,3 +144,29 @@ func TestPitfall16RampStepsMoveNobody(t *testing.T) {
 	}
 	require.InDelta(t, 2100, len(had), 150)
 }
+
+// A store that hangs delays neither a switch nor a look at the status.
+func TestAHangingStoreDelaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaulty()
+		publish(t, store, colorPlan(1))
+		eng := open(t, store, strata.Config{RefreshInterval: 5 * time.Second})
+		at := time.Now().Add(time.Minute)
+		next := colorPlan(1)
+		next.Version, next.EffectiveAt, next.Experiments[0].Status = 1, at, strata.StatusStopped
+		publish(t, store, next)
+		time.Sleep(10 * time.Second)
+		store.onPlans(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		time.Sleep(time.Until(at))
+		synctest.Wait()
+		require.Empty(t, treatments(eng, "cta-color", 1)[0], "the switch waited for the store")
+		began := time.Now()
+		require.EqualValues(t, 2, eng.Status().Version)
+		require.Zero(t, time.Since(began))
+
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, eng.Refresh(ctx), context.DeadlineExceeded)
+		require.Equal(t, 10*time.Millisecond, time.Since(began))
+	})
+}

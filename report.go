@@ -184,17 +184,25 @@ func NewReport(ctx context.Context, store Store, experiment string, opts ReportO
 
 // Report writes what is buffered, so that the report covers what this process
 // tracked before the call, and is then [NewReport] with the engine's store and
-// clock. An error of that writing comes beside the report of what is stored.
+// clock. Writing is given [Config.StoreTimeout]; its error comes beside the
+// report of what is stored.
 func (e *Engine) Report(ctx context.Context, experiment string, opts ReportOptions) (*Report, error) {
 	if opts.Clock == nil {
 		opts.Clock = e.cfg.Clock
 	}
-	_, flushErr := e.Flush(ctx)
+	flushErr := e.flushFor(ctx, e.cfg.StoreTimeout)
 	if errors.Is(flushErr, ErrClosed) {
 		flushErr = nil // nothing will ever be written; report what is stored
 	}
 	r, err := NewReport(ctx, e.store, experiment, opts)
 	return r, errors.Join(err, flushErr)
+}
+
+func (e *Engine) flushFor(ctx context.Context, d time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	_, err := e.Flush(ctx)
+	return err
 }
 
 type reportBuilder struct {

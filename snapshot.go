@@ -124,6 +124,7 @@ type snapExperiment struct {
 	running  bool     // status and schedule let units in or keep them
 	closed   bool     // intake is closed
 	draft    bool
+	live     bool // its status lets units in or keeps them, schedule aside
 	layer    *snapLayer
 	path     []snapStep
 	audience *audience.Program

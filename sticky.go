@@ -85,13 +85,14 @@ func (k *keptUnits) Len() int {
 // wantsKept reports whether some unit's treatment may depend on what it was
 // exposed to before: only then does the engine ask the store.
 func (e *snapExperiment) wantsKept() bool {
-	return e.running && (e.closed || e.drains || e.domainDrains || len(e.earlier) > 0)
+	return e.live && (e.closed || e.drains || e.domainDrains || len(e.earlier) > 0)
 }
 
 // moved reports whether the newest allocation might give an exposed unit
 // something other than the treatment it was exposed to. It may say so of a
-// unit that stays, which costs memory and changes nothing; it never overlooks
-// one that moves.
+// unit that stays, which costs memory and changes nothing (a ramp may have
+// opened the unit's bucket since e was compiled); it never overlooks one that
+// moves.
 func (e *snapExperiment) moved(h uint64, treatment int) bool {
 	if e.closed || e.audienceChanged || e.domainDrains {
 		return true

@@ -101,7 +101,7 @@ func run(ctx context.Context) error {
 	defer eng.Close(ctx)
 
 	showAssignment(eng, shopper(1))
-	showAssignment(eng, shopper(6))
+	showAssignment(eng, shopper(26))
 
 	const shoppers = 12_000
 	fmt.Printf("%d shoppers visit. A grey button sells to 8 %% of them, a green one to 10 %%.\n\n", shoppers)
