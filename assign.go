@@ -30,7 +30,7 @@ func (s *Snapshot) Assign(u Unit) (a Assignment) {
 // layer diverts by. Most plans divert by user alone, or by user and device.
 func (a *Assignment) identify(s *Snapshot, u *Unit) {
 	a.snap = s
-	a.unit = *u
+	a.unit.copyFrom(u)
 	if s.uses&usesUser != 0 && u.User != "" {
 		a.hash[byUser] = hashID(u.User)
 		a.has = usesUser
@@ -295,29 +295,47 @@ func (a *Assignment) All() iter.Seq[Decision] {
 	}
 }
 
+// walkBlock is how many layers are decided ahead of the caller's loop.
+const walkBlock = 16
+
+// walk decides the layers block by block. The usual draws of a block are made in
+// a loop that calls nothing, so that the processor works on several at a time;
+// see docs/decisions/0004-hot-path.md.
 func (a *Assignment) walk(layers []*snapLayer, keptOnly bool, yield func(Decision) bool) bool {
-	lookUp := ^a.has // diversions whose layers need more than a glance
-	if a.forced != nil {
-		lookUp = 0xff
-	}
-	for _, l := range layers {
-		d := Decision{layer: l, slot: l.sole, hash: a.hash[l.div]}
-		if d.slot == nil || lookUp>>l.div&1 != 0 {
-			d.slot = a.slot(l)
-		}
-		if d.slot != nil && d.slot.plain && !keptOnly {
-			d.drawn = drawn{int16(d.slot.drawPlain(d.hash)), ReasonAssigned}
-		} else {
-			d.drawn = a.decide(d.slot, keptOnly)
-		}
-		if !yield(d) {
-			return false
-		}
-		if d.reason == ReasonDomain && !a.walk(d.slot.domain.layers, keptOnly || d.slot.kind == slotDomainDraining, yield) {
-			return false
+	var usual [walkBlock]int8 // the treatment, or -1 where more than the draw decides
+	for len(layers) > 0 {
+		block := layers[:min(walkBlock, len(layers))]
+		layers = layers[len(block):]
+		a.drawUsual(block, &usual, keptOnly)
+		for i, l := range block {
+			d := Decision{l, l.sole, a.hash[l.div], drawn{int16(usual[i]), ReasonAssigned}}
+			if usual[i] < 0 {
+				d.slot = a.slot(l)
+				d.drawn = a.decide(d.slot, keptOnly)
+			}
+			if !yield(d) {
+				return false
+			}
+			if d.reason == ReasonDomain && !a.walk(d.slot.domain.layers, keptOnly || d.slot.kind == slotDomainDraining, yield) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// drawUsual draws the treatments of layers that one plain experiment owns.
+func (a *Assignment) drawUsual(block []*snapLayer, usual *[walkBlock]int8, keptOnly bool) {
+	has := a.has
+	if a.forced != nil || keptOnly {
+		has = 0
+	}
+	for i, l := range block[:min(walkBlock, len(block))] {
+		usual[i] = -1
+		if s := l.sole; s != nil && s.plain && has>>l.div&1 != 0 {
+			usual[i] = int8(s.drawPlain(a.hash[l.div]))
+		}
+	}
 }
 
 // decide is what a slot means for the unit.

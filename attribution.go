@@ -20,7 +20,8 @@ type UnitTotals struct {
 	Integers [maxSteps]int64
 	Floats   [2]float64
 
-	// OtherCurrency is the number of purchases left out for their currency.
+	// OtherCurrency is the number of purchases left out for their currency,
+	// each once: also where both measures of a ratio leave it out.
 	OtherCurrency int64
 }
 
@@ -28,6 +29,11 @@ type UnitTotals struct {
 // at the given instant; events before it, or at or after exposure plus Window,
 // do not count, nor do forced ones. Events may come in any order. Purchases
 // tracked twice must have been left out before.
+//
+// Integers that add up beyond the range of int64 stop at its ends, and a Cap
+// on integers is rounded down. A step of a funnel is taken by the earliest
+// matching event at or after the step before that has taken none yet; of
+// several at one instant, by the first in the order of names, byte by byte.
 //
 // This is the definition of every metric: a store that computes in another way
 // must get the same numbers.
@@ -39,7 +45,7 @@ func (m *Metric) Evaluate(exposed time.Time, events []Record) UnitTotals {
 		return m.ratio(exposed, events)
 	}
 	sum := m.add(m.Measure, exposed, events)
-	t := UnitTotals{Variables: 1, Exact: true, OtherCurrency: sum.otherCurrency}
+	t := UnitTotals{Variables: 1, Exact: true, OtherCurrency: m.otherCurrency(exposed, events)}
 	switch {
 	case m.Type == MetricConversion:
 		t.Integers[0] = min(sum.events, 1)
@@ -73,7 +79,7 @@ func (m *Metric) capped(n int64) int64 {
 
 func (m *Metric) ratio(exposed time.Time, events []Record) UnitTotals {
 	num, den := m.add(m.Measure, exposed, events), m.add(*m.Denominator, exposed, events)
-	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact, OtherCurrency: num.otherCurrency + den.otherCurrency}
+	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact, OtherCurrency: m.otherCurrency(exposed, events)}
 	if t.Exact {
 		t.Integers[0], t.Integers[1] = num.total(), den.total()
 	} else {
@@ -90,12 +96,11 @@ func (m *Metric) counts(exposed, at time.Time) bool {
 
 // measured is a measure added up over a unit's events.
 type measured struct {
-	exact         bool // the measure is of integers
-	counting      bool // the measure is the number of events
-	events        int64
-	integer       int64
-	value         float64
-	otherCurrency int64
+	exact    bool // the measure is of integers
+	counting bool // the measure is the number of events
+	events   int64
+	integer  int64
+	value    float64
 }
 
 // total returns the number of events or the sum of integers.
@@ -120,14 +125,36 @@ func (m *Metric) add(measure Measure, exposed time.Time, events []Record) measur
 		if r.Forced || !m.counts(exposed, r.Event.At()) || !matches(measure.Event, measure.Name, r.Event) {
 			continue
 		}
-		if p, ok := r.Event.(Purchase); ok && measure.Currency != "" && p.Currency != measure.Currency {
-			sum.otherCurrency++
+		if measure.foreign(r.Event) {
 			continue
 		}
 		sum.events++
 		sum.addValue(measure.Value, r.Event)
 	}
 	return sum
+}
+
+// otherCurrency counts the purchases that a measure leaves out for their
+// currency.
+func (m *Metric) otherCurrency(exposed time.Time, events []Record) (n int64) {
+	if m.Measure.Currency == "" && (m.Denominator == nil || m.Denominator.Currency == "") {
+		return 0
+	}
+	for i := range events {
+		r := &events[i]
+		foreign := m.Measure.foreign(r.Event) || m.Denominator != nil && m.Denominator.foreign(r.Event)
+		if foreign && !r.Forced && m.counts(exposed, r.Event.At()) {
+			n++
+		}
+	}
+	return n
+}
+
+// foreign reports whether the event is a purchase that does not count because
+// of its currency.
+func (m *Measure) foreign(e Event) bool {
+	p, ok := e.(Purchase)
+	return ok && m.Event == KindPurchase && m.Currency != "" && p.Currency != m.Currency
 }
 
 func matches(kind Kind, name string, e Event) bool {
@@ -167,8 +194,7 @@ func addSaturated(a, b int64) int64 {
 	return sum
 }
 
-// funnel finds how far the unit got: each step is taken by the earliest
-// matching event at or after the step before.
+// funnel finds how far the unit got.
 func (m *Metric) funnel(exposed time.Time, events []Record) UnitTotals {
 	t := UnitTotals{Variables: len(m.Steps), Exact: true}
 	order := make([]*Record, 0, len(events))
@@ -177,24 +203,30 @@ func (m *Metric) funnel(exposed time.Time, events []Record) UnitTotals {
 			order = append(order, r)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b *Record) int { return cmp.Compare(a.Event.At().UnixMicro(), b.Event.At().UnixMicro()) })
+	slices.SortFunc(order, func(a, b *Record) int {
+		return cmp.Or(a.Event.At().Compare(b.Event.At()), cmp.Compare(a.Event.Name(), b.Event.Name()))
+	})
 
-	from, next := exposed, 0
+	from, first := exposed, 0 // order[first] is the first at or after from
 	for i := range m.Steps {
 		step := &m.Steps[i]
-		for next < len(order) && !matches(step.Event, step.Name, order[next].Event) {
-			next++
+		at := first
+		for at < len(order) && (order[at] == nil || !matches(step.Event, step.Name, order[at].Event)) {
+			at++
 		}
-		if next == len(order) {
+		if at == len(order) {
 			return t
 		}
-		at := order[next].Event.At()
-		if step.Within > 0 && !at.Before(from.Add(time.Duration(step.Within))) {
+		when := order[at].Event.At()
+		if step.Within > 0 && !when.Before(from.Add(time.Duration(step.Within))) {
 			return t
 		}
 		t.Integers[i] = 1
-		from = at
-		next++ // one event takes one step
+		order[at] = nil // one event takes one step
+		from = when
+		for first < len(order) && (order[first] == nil || order[first].Event.At().Before(from)) {
+			first++
+		}
 	}
 	return t
 }

@@ -32,7 +32,7 @@ type Metric struct {
 	Direction Direction `json:"direction,omitempty"`
 
 	// Cap is the largest total that one unit can contribute to a count or sum,
-	// in the unit of the estimate. It limits what one heavy user does to the
+	// in the measure's own unit: events, minor units of money. It limits what one heavy user does to the
 	// error. Zero means no cap.
 	Cap float64 `json:"cap,omitempty"`
 

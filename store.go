@@ -15,9 +15,10 @@ import (
 // its cases is a sentence from here.
 //
 // Every method is safe for concurrent use, stops when ctx is done and then
-// returns an error matching ctx.Err(). Values passed in and handed out are never
-// aliased: either side may change its copy. Methods are never added to these
-// interfaces; a new ability becomes an optional interface.
+// returns an error matching ctx.Err(). A call takes account of everything that
+// was stored before it began. Times are kept in microseconds. Values passed in
+// and handed out are never aliased: either side may change its copy. Methods are
+// never added to these interfaces; a new ability becomes an optional interface.
 type Store interface {
 	PlanStore
 	EventStore
@@ -100,9 +101,10 @@ type EventStore interface {
 	// changes nothing.
 	//
 	// A purchase whose Tenant and OrderID are stored already is counted as a
-	// repeat and does not count in any metric. Of several exposures of a unit
-	// to an experiment in one phase the store keeps the earliest, and
-	// remembers whether another treatment was seen.
+	// repeat and does not count in any metric; forced purchases neither are
+	// repeats nor make any. Of several exposures of a unit to an experiment in
+	// one phase the store keeps the earliest, and remembers whether another
+	// treatment was seen.
 	Ingest(ctx context.Context, batch Batch) error
 
 	// Cursor returns the last index that the store has of a stream, 0 for an
@@ -114,8 +116,8 @@ type EventStore interface {
 // Batch is a run of records of one stream.
 type Batch struct {
 	Stream  StreamID
-	First   int64 // index of the first record
-	Gap     int64 // how many indexes before First are lost for good; usually 0
+	First   int64 // index of the first record, or where it would be
+	Gap     int64 // how many indexes before First are lost for good; usually 0, never negative
 	Records []Record
 }
 
@@ -174,8 +176,12 @@ type ResultStore interface {
 	// Results returns the sufficient statistics of the metrics. A unit counts
 	// in the treatment that it was exposed to; a unit seen in two treatments
 	// counts in none, and in Contradictions. What a unit contributes to a
-	// metric is what [Metric.Evaluate] makes of its events. An experiment
-	// without exposures has empty results and no error.
+	// metric is what [Metric.Evaluate] makes of its events: those that carry
+	// the id by which the exposure was diverted. The order in which records
+	// arrived, their batches and their streams make no difference, and where
+	// [UnitTotals] are exact the results are the same to the bit. (Only which of
+	// two purchases with one OrderID is the repeat is decided by arrival.) An
+	// experiment without exposures has empty results and no error.
 	Results(ctx context.Context, params ResultsParams) (Results, error)
 }
 
@@ -188,16 +194,16 @@ type ResultsParams struct {
 
 // Results are the sufficient statistics of an experiment's phase.
 type Results struct {
-	// Treatments holds the results by treatment key: those that somebody was
-	// exposed to, whether or not the plan still has them.
+	// Treatments holds the results by treatment key: those in which a unit
+	// counts, whether or not the plan still has them.
 	Treatments map[string]TreatmentResults
 
 	// Contradictions is the number of units that were exposed to more than one
 	// treatment.
 	Contradictions int64
 
-	// RepeatedOrders is the number of purchases of exposed units that were
-	// tracked again, and not counted again.
+	// RepeatedOrders is the number of purchases of the units in Treatments
+	// that were tracked again, and not counted again.
 	RepeatedOrders int64
 }
 

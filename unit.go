@@ -40,3 +40,15 @@ func (u *Unit) id(div int) string {
 		return u.Request
 	}
 }
+
+// copyFrom copies field by field. Assigning the struct copies 16 bytes at a time
+// what the caller has just written 8 at a time, and waits for the processor's
+// store buffer: a fifth of BenchmarkAssign.
+func (u *Unit) copyFrom(from *Unit) {
+	u.User = from.User
+	u.Device = from.Device
+	u.Session = from.Session
+	u.Tenant = from.Tenant
+	u.Request = from.Request
+	u.Attributes = from.Attributes
+}

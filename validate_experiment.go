@@ -3,6 +3,7 @@ package strata
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -197,9 +198,20 @@ func (v *validator) metrics() {
 		if x.Direction != "" && x.Direction != Increase && x.Direction != Decrease {
 			v.report(path+".direction", x.Direction, "use increase or decrease")
 		}
-		if capped := x.Type == MetricCount || x.Type == MetricSum; x.Cap != 0 && (!capped || !(x.Cap > 0 && x.Cap < 1e18)) {
-			v.report(path+".cap", x.Cap, "a cap is a positive number, on a count or sum")
-		}
+		v.cap(path+".cap", x)
+	}
+}
+
+// cap checks the largest total that a unit may contribute.
+func (v *validator) cap(path string, x *Metric) {
+	capped := x.Type == MetricCount || x.Type == MetricSum
+	whole := x.Measure.Value == ValueAmount || x.Cap == math.Trunc(x.Cap)
+	switch {
+	case x.Cap == 0:
+	case !capped || !(x.Cap > 0 && x.Cap < 1e18):
+		v.report(path, x.Cap, "a cap is a positive number, on a count or sum")
+	case !whole:
+		v.report(path, x.Cap, "use a whole number: this metric counts in whole ones, money in minor units")
 	}
 }
 

@@ -135,7 +135,7 @@ func (s *Store) PlansInEffect(ctx context.Context, params strata.PlansInEffectPa
 	if params.Known == int64(len(s.plans)) {
 		return nil, nil
 	}
-	from := len(s.plans) - 1
+	from := max(len(s.plans)-1, 0)
 	for from > 0 && s.plans[from].EffectiveAt.After(params.At) {
 		from--
 	}
@@ -179,7 +179,7 @@ func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 		return nil
 	}
 	last := s.cursors[batch.Stream]
-	if batch.First-batch.Gap != last+1 {
+	if batch.First < 1 || batch.Gap < 0 || batch.First-batch.Gap != last+1 {
 		return &strata.CursorError{Stream: batch.Stream, First: batch.First, Last: last}
 	}
 	for _, r := range batch.Records {

@@ -42,8 +42,9 @@
 // exception: a one-sided interval is infinite on its open side.
 //
 // Errors are for input that cannot be accumulated: [ErrVariables],
-// [ErrValue] and [ErrImpossible]. Asking for a variable that the sample does
-// not have panics, as an index out of range does.
+// [ErrValue] and [ErrImpossible]. A [Group] of a variable that the sample does
+// not have carries a reason; reading such a variable from [Moments] or [Sums]
+// panics, as an index out of range does.
 //
 // # Guarantees
 //

@@ -33,9 +33,12 @@ type Group struct {
 
 const noUnits = "no units"
 
-// GroupMean is the arm's mean of variable i of m and its sample variance. It
-// panics when m has units but no variable i.
+// GroupMean is the arm's mean of variable i of m and its sample variance. It is
+// not estimable when m has units but no variable i.
 func GroupMean(m Moments, i int) Group {
+	if !m.has(i) {
+		return noVariable(m.n, i)
+	}
 	g := Group{N: m.n, Mean: m.Mean(i), Variance: m.Variance(i)}
 	return g.checked()
 }
@@ -46,9 +49,12 @@ func GroupMean(m Moments, i int) Group {
 // [GroupMean] for the sample variance, which is larger by N/(N−1). A share of
 // 0 or 1 has variance 0.
 //
-// It is not estimable when the mean is outside [0, 1]. It panics when m has
-// units but no variable i.
+// It is not estimable when the mean is outside [0, 1], or when m has units but
+// no variable i.
 func GroupProportion(m Moments, i int) Group {
+	if !m.has(i) {
+		return noVariable(m.n, i)
+	}
 	p := m.Mean(i)
 	if p < 0 || p > 1 {
 		return Group{N: m.n, NoMean: true, Reason: fmt.Sprintf("a share of %v is not between 0 and 1", p)}
@@ -70,9 +76,12 @@ func GroupProportion(m Moments, i int) Group {
 //
 // N counts every unit of m; units with neither numerator nor denominator leave
 // the ratio alone but count. The mean of per-unit ratios is another metric. It
-// is not estimable when the denominators sum to 0. It panics when m has units
-// but no variable num or den.
+// is not estimable when the denominators sum to 0, or when m has units but no
+// variable num or den.
 func GroupRatio(m Moments, num, den int) Group {
+	if !m.has(num) || !m.has(den) {
+		return noVariable(m.n, max(num, den))
+	}
 	n, d := m.Mean(num), m.Mean(den)
 	if m.n == 0 {
 		return Group{}.checked()
@@ -88,6 +97,11 @@ func GroupRatio(m Moments, num, den int) Group {
 	}
 	g := Group{N: m.n, Mean: r, Variance: spread / d / d}
 	return g.checked()
+}
+
+// noVariable is a group of which a variable was asked for that nobody measured.
+func noVariable(n int64, i int) Group {
+	return Group{N: n, NoMean: true, Reason: fmt.Sprintf("the sample has no variable %d", i)}
 }
 
 // SE is the standard error of Mean, √(Variance/N), and 0 when Reason is set.

@@ -75,7 +75,10 @@ func TestGroupReasons(t *testing.T) {
 		require.NoError(t, json.Unmarshal(data, &back))
 		require.Equal(t, c.group, back, "%s: %s", name, data)
 	}
-	require.Panics(t, func() { GroupMean(two, 2) })
+	for _, g := range []Group{GroupMean(two, 2), GroupProportion(two, -1), GroupRatio(two, 0, 7)} {
+		require.True(t, g.NoMean)
+		require.Contains(t, g.Reason, "no variable")
+	}
 }
 
 func TestGroupProportionUsesTheBinomialVariance(t *testing.T) {

@@ -203,6 +203,11 @@ func (m Moments) N() int64 { return m.n }
 // K is the number of variables per unit, 0 while there are no units.
 func (m Moments) K() int { return m.k }
 
+// has reports whether variable i can be asked for.
+func (m Moments) has(i int) bool {
+	return i >= 0 && (i < m.k || m.k == 0 && i < MaxVariables)
+}
+
 // Mean is the mean of variable i per unit, in the variable's own unit; 0
 // while there are no units. It panics when the sample has no variable i.
 func (m Moments) Mean(i int) float64 {

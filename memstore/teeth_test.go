@@ -1,0 +1,142 @@
+package memstore_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/memstore"
+	"github.com/strataxp/strata/storetest"
+)
+
+// fault is a way in which a store can be wrong, and the cases of the suite that
+// must notice.
+type fault struct {
+	name   string
+	store  func(*memstore.Store) strata.Store
+	caught []string
+}
+
+var faults = []fault{
+	{"accepts stale plans", func(s *memstore.Store) strata.Store { return stalePlans{s} },
+		[]string{"PutPlan/StaleBaseConflictsAndChangesNothing", "PutPlan/OneOfRacingPublishersWins"}},
+	{"has the newest plan in effect", func(s *memstore.Store) strata.Store { return newestPlan{s} },
+		[]string{"PlansInEffect/HighestVersionWhoseTimeHasCome", "PlansInEffect/LaterVersionsFollowInAscendingOrder", "PlansInEffect/AgreesWithAnyHistory"}},
+	{"aliases plans", func(s *memstore.Store) strata.Store { return aliasedPlans{s, new(sync.Map)} },
+		[]string{"AnyMethod/PlansAreNotAliased"}},
+	{"lists the oldest plan first", func(s *memstore.Store) strata.Store { return oldestFirst{s} },
+		[]string{"PlanHistory/NewestFirstWithoutPlans", "PlanHistory/AtMostLimit"}},
+	{"forgets the cursor", func(s *memstore.Store) strata.Store { return noCursor{s} },
+		[]string{"Ingest/RepeatedBatchIsRefusedWithTheCursor", "Ingest/OverlappingBatchIsRefusedWhole", "Ingest/AgreesWithAnySequenceOfBatches", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"accepts undeclared gaps", func(s *memstore.Store) strata.Store { return anyGap{s} },
+		[]string{"Ingest/GapMustBeDeclared", "Ingest/AgreesWithAnySequenceOfBatches"}},
+	{"checks the cursor before it locks", func(s *memstore.Store) strata.Store { return racyCursor{s} },
+		[]string{"Ingest/RacingWritersOfOneStreamStoreEachRecordOnce"}},
+	{"stores half of a batch that fails", func(s *memstore.Store) strata.Store { return halfBatch{s} },
+		[]string{"Ingest/AllOrNothing", "Ingest/RepeatedBatchIsRefusedWithTheCursor"}},
+	{"ignores the context", func(s *memstore.Store) strata.Store { return deaf{s} },
+		[]string{"AnyMethod/StopsWithContext"}},
+	{"ends a sequence early without an error", func(s *memstore.Store) strata.Store { return quietEnd{s} },
+		[]string{"Exposed/ErrorEndsTheSequence", "AnyMethod/StopsWithContext"}},
+	{"lists exposed units twice", func(s *memstore.Store) strata.Store { return twice{s} },
+		[]string{"Exposed/OneEntryForEachUnit", "Exposed/FollowingItMissesNobody"}},
+	{"keeps 63 bits of a hash", func(s *memstore.Store) strata.Store { return signedHash{s} },
+		[]string{"Exposed/HashesAreWhole"}},
+	{"takes all phases for one", func(s *memstore.Store) strata.Store {
+		return onePhase{changing(func(x *strata.Exposure) { x.Phase = 0 })(s).(mapped)}
+	}, []string{"Results/OnlyOfTheExperimentAndPhase", "Exposed/OnlyOfTheExperimentAndPhase"}},
+	{"ignores the end of the window", func(s *memstore.Store) strata.Store {
+		return otherWindow{s, func(strata.Duration) strata.Duration { return 0 }}
+	}, []string{"Metric/WindowIsHalfOpen", "Results/AgreeWithTheOracle"}},
+	{"includes the end of the window", func(s *memstore.Store) strata.Store {
+		return otherWindow{s, func(d strata.Duration) strata.Duration { return d + strata.Duration(time.Microsecond)*min(d, 1) }}
+	}, []string{"Metric/WindowIsHalfOpen", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"does not correct what it added up", func(s *memstore.Store) strata.Store { return outOfDate{s, new(sync.Map)} },
+		[]string{"Results/LateRecordsCount", "Results/TakeAccountOfEveryBatchStored"}},
+	{"counts repeated orders", changing(uniqueOrder),
+		[]string{"Ingest/OrderCountsOnce", "Results/RepeatedOrdersOfUnitsThatCount", "Results/AgreeWithTheOracle"}},
+	{"adds currencies up", changing(func(p *strata.Purchase) { p.Currency = "EUR" }),
+		[]string{"Metric/MoneyOfOneCurrency"}},
+	{"keeps milliseconds", changing(func(e *strata.Conversion) { e.Time = e.Time.Truncate(time.Millisecond) }),
+		[]string{"Metric/TimesAreWholeMicroseconds"}},
+	{"forgets the tenant", func(s *memstore.Store) strata.Store {
+		return mapped{s, func(r *strata.Record) { r.Unit.Tenant = "" }}
+	}, []string{"Ingest/OrderIsUniqueWithinItsTenant", "Results/EventsJoinByTheDiversion"}},
+	{"falls back to another id", func(s *memstore.Store) strata.Store {
+		return mapped{s, func(r *strata.Record) {
+			if r.Unit.User == "" {
+				r.Unit.User = r.Unit.Device
+			}
+		}}
+	}, []string{"Results/EventsJoinByTheDiversion"}},
+	{"loses the forced flag", func(s *memstore.Store) strata.Store {
+		return mapped{s, func(r *strata.Record) { r.Forced = false }}
+	}, []string{"Results/ForcedEventsCountInNoMetric", "Ingest/ForcedOrderMakesNoRepeat"}},
+	{"lets the last exposure win", recalling(lastExposureWins),
+		[]string{"Ingest/EarliestExposureWins", "Results/FirstAndLastExposure", "Results/AgreeWithTheOracle"}},
+	{"lets the exposure that arrives first win", recalling(firstArrivalWins),
+		[]string{"Ingest/EarliestExposureWins", "Results/LateRecordsCount", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"ignores contradictions", recalling(firstTreatmentWins),
+		[]string{"Results/ContradictionCountsInNoTreatment", "Results/AgreeWithTheOracle"}},
+	{"drops what came before the exposure", recalling(nothingBeforeItsExposure),
+		[]string{"Results/LateRecordsCount", "Ingest/EarliestExposureWins", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"has no fault", func(s *memstore.Store) strata.Store { return s }, nil},
+}
+
+// brokenStore names, to the test binary, the fault of the store that it is to
+// run the suite on.
+const brokenStore = "STRATA_BROKEN_STORE"
+
+// TestSuiteHasTeeth runs the suite on stores with a fault, in processes of
+// their own: there it must fail, in the cases that are about the fault. -v shows
+// all the cases that failed.
+func TestSuiteHasTeeth(t *testing.T) {
+	if name, child := os.LookupEnv(brokenStore); child {
+		i := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
+		require.GreaterOrEqual(t, i, 0, "no fault is called %q", name)
+		storetest.Run(t, func(*testing.T) strata.Store { return faults[i].store(memstore.New()) })
+		return
+	}
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			failed := failedCases(t, f.name)
+			t.Logf("%d cases fail: %s", len(failed), strings.Join(failed, ", "))
+			assert.Subset(t, failed, f.caught, "these cases should have failed")
+			if f.caught == nil {
+				assert.Empty(t, failed)
+			}
+		})
+	}
+}
+
+var failedCase = regexp.MustCompile(`(?m)^ *--- FAIL: TestSuiteHasTeeth/(\S+)`)
+
+// failedCases runs the suite on a store with a fault.
+func failedCases(t *testing.T, fault string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuiteHasTeeth$", "-test.short", "-test.timeout=2m",
+		"-rapid.seed=1", "-rapid.nofailfile", "-rapid.shrinktime=0s")
+	cmd.Env = append(os.Environ(), brokenStore+"="+fault, "STRATA_SEED=1")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	require.True(t, err == nil || errors.As(err, &exit), "the suite did not run: %v", err)
+	require.NotContains(t, string(out), "panic:", "the suite should fail in the case that finds the fault, and go on")
+	var cases []string
+	for _, m := range failedCase.FindAllStringSubmatch(string(out), -1) {
+		cases = append(cases, m[1])
+	}
+	require.Equal(t, err != nil, len(cases) > 0, "the exit code and the cases say different things:\n%s", out)
+	slices.Sort(cases)
+	return cases
+}
