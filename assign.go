@@ -156,7 +156,7 @@ func (a *Assignment) slot(l *snapLayer) *snapSlot {
 // draw decides the treatment of a unit whose bucket belongs to an experiment.
 func (a *Assignment) draw(slot *snapSlot, keptOnly bool) (int, Reason) {
 	if slot.plain && !keptOnly {
-		return slot.drawPlain(a.hash[slot.div]), ReasonAssigned
+		return slot.draw.treatment(a.hash[slot.div]), ReasonAssigned
 	}
 	return a.drawSlow(slot, keptOnly)
 }
@@ -332,8 +332,8 @@ func (a *Assignment) drawUsual(block []*snapLayer, usual *[walkBlock]int8, keptO
 	}
 	for i, l := range block[:min(walkBlock, len(block))] {
 		usual[i] = -1
-		if s := l.sole; s != nil && s.plain && has>>l.div&1 != 0 {
-			usual[i] = int8(s.drawPlain(a.hash[l.div]))
+		if l.plain && has>>l.div&1 != 0 {
+			usual[i] = int8(l.usual.treatment(a.hash[l.div]))
 		}
 	}
 }

@@ -238,6 +238,7 @@ func (c *compiler) fill(l *Layer) {
 	out.bits, out.mask, out.table = packOwners(sets)
 	if len(sets) == 1 && out.bits == 0 {
 		out.sole = &out.slots[1]
+		out.plain, out.usual = out.sole.plain, out.sole.draw
 	}
 }
 

@@ -22,7 +22,7 @@ type Snapshot struct {
 	next    time.Time // when the schedules want another one; zero means never
 
 	uses        uint8        // bit i: some layer diverts by diversions[i]
-	layers      []*snapLayer // of the root domain, neighbours in memory
+	layers      []*snapLayer // of the root domain
 	params      []snapParam
 	paramIndex  map[string]int32
 	experiments map[string]*snapExperiment
@@ -42,12 +42,18 @@ func (s *Snapshot) Next() time.Time { return s.next }
 // experiment each take 12 MB and not 200, and a hundred of them stay in the
 // second-level cache.
 type snapLayer struct {
+	// usual is how the only owner of all buckets draws, where it is an
+	// experiment of which nothing but the draw decides. What Assignment.All
+	// needs of such a layer is on one cache line.
+	usual draw
+	sole  *snapSlot // the owner of all buckets, where there is such a one
+	div   uint8     // index in diversions
+	plain bool      // usual is set
+
 	seed  uint64
 	table []uint64
 	mask  uint64
 	bits  uint32
-	div   uint8     // index in diversions
-	sole  *snapSlot // the owner of all buckets, where there is such a one
 	slots []snapSlot
 	key   string
 	in    *snapDomain // the domain it lies in; nil for the root
@@ -67,17 +73,29 @@ const (
 )
 
 // snapSlot is an owner of buckets. What the usual decision needs of the
-// experiment stands here, on one cache line: BenchmarkAssignAll is the reason.
+// experiment stands here, on one cache line.
 type snapSlot struct {
+	draw   draw
 	exp    *snapExperiment
 	domain *snapDomain
-	seed   uint64 // the experiment's
-	total  uint64 // the sum of its weights
-	first  uint64 // the weight of its first treatment
 	kind   slotKind
 	div    uint8 // the layer's
 	forced bool  // made by Force
 	plain  bool  // two treatments, and nothing but the draw decides: no audience, nobody kept
+}
+
+// draw divides units between two treatments.
+type draw struct {
+	seed  uint64 // the experiment's
+	total uint64 // the sum of its weights
+	first uint64 // the weight of its first treatment
+}
+
+// treatment returns 0 or 1 for a unit. A branch would be mispredicted for every
+// second one, which costs more than all the rest.
+func (d *draw) treatment(h uint64) int {
+	_, first := bits.Sub64(scale(mix(h, d.seed), d.total), d.first, 0)
+	return 1 - int(first)
 }
 
 type snapDomain struct {
@@ -92,18 +110,11 @@ func (l *snapLayer) slot(bucket int) *snapSlot {
 	return &l.slots[l.table[i>>6]>>(i&63)&l.mask]
 }
 
-// drawPlain draws the treatment of a plain slot. A branch would be mispredicted
-// for every second unit, which costs more than all the rest.
-func (s *snapSlot) drawPlain(h uint64) int {
-	_, first := bits.Sub64(scale(mix(h, s.seed), s.total), s.first, 0)
-	return 1 - int(first)
-}
-
 // openSlot is the slot of the buckets in which an experiment takes units in.
 func openSlot(e *snapExperiment) snapSlot {
 	return snapSlot{
-		kind: slotOpen, exp: e, seed: e.seed, div: e.layer.div,
-		total: uint64(e.ends[len(e.ends)-1]), first: uint64(e.ends[0]),
+		kind: slotOpen, exp: e, div: e.layer.div,
+		draw:  draw{e.seed, uint64(e.ends[len(e.ends)-1]), uint64(e.ends[0])},
 		plain: len(e.ends) == 2 && e.running && !e.closed && e.audience == nil && e.kept == nil,
 	}
 }
