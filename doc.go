@@ -61,7 +61,7 @@
 // rules, bucket.go the hash, snapshot.go and assign.go what happens at a
 // request, diff.go, publish.go and sticky.go what happens when the plan changes,
 // events.go, recorder.go and flusher.go the way of an event to the store,
-// attribution.go and report.go (with report_build.go) the way back. Package stats is the statistics,
-// package memstore the store in memory, package storetest the suite that every
-// store passes.
+// attribution.go and report.go (with report_build.go) the way back. Package
+// stats is the statistics, package memstore the store in memory, package
+// storetest the suite that every store passes.
 package strata
