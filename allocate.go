@@ -76,37 +76,47 @@ func (p *Plan) released(layer string) []int64 {
 	return since
 }
 
-// Widen gives an experiment n more free buckets of its layer, chosen as by
-// [Plan.PickFree]. It moves nobody.
-func (p *Plan) Widen(experiment string, n int) error {
-	e := p.Experiment(experiment)
-	if e == nil {
-		return fmt.Errorf("%w: experiment %q", ErrNotFound, experiment)
-	}
-	more, err := p.PickFree(e.Layer, e.Key, n)
-	if err != nil {
-		return err
-	}
-	e.Buckets = e.Buckets.Union(more)
-	return nil
-}
+// Widen gives an experiment n more buckets of its layer: first those of its own
+// that drain, then free ones, chosen as by [Plan.PickFree]. It moves nobody.
+func (p *Plan) Widen(experiment string, n int) error { return p.resizeExperiment(experiment, n, 1) }
 
 // Narrow takes n buckets from an experiment, chosen at random as in
 // [Plan.PickFree]. What becomes of the units in them is decided when the plan
 // is published; see [PublishOptions].
-func (p *Plan) Narrow(experiment string, n int) error {
-	e := p.Experiment(experiment)
+func (p *Plan) Narrow(experiment string, n int) error { return p.resizeExperiment(experiment, n, -1) }
+
+func (p *Plan) resizeExperiment(key string, n, sign int) error {
+	e := p.Experiment(key)
 	if e == nil {
-		return fmt.Errorf("%w: experiment %q", ErrNotFound, experiment)
+		return fmt.Errorf("%w: experiment %q", ErrNotFound, key)
 	}
-	held := slices.Collect(e.Buckets.All())
-	if n < 0 || n > len(held) {
-		return fmt.Errorf("%w: experiment %q has %d buckets, cannot take %d", ErrInvalidPlan, experiment, len(held), n)
+	if n < 0 {
+		return fmt.Errorf("%w: experiment %q cannot be changed by %d buckets; use a positive number", ErrInvalidPlan, key, n)
 	}
-	seed := hashID("strata/narrow\x00" + e.salt())
-	slices.SortFunc(held, func(a, b int) int { return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed)) })
-	e.Buckets = e.Buckets.Minus(BucketList(held[:n]...))
+	set, err := p.resize(e.Layer, e.Key, e.Buckets, e.Draining, e.Buckets.Len()+sign*n)
+	if err != nil {
+		return err
+	}
+	e.Buckets, e.Draining = set, e.Draining.Minus(set)
 	return nil
+}
+
+// resize returns have, grown or shrunk to want buckets. It grows by the owner's
+// draining buckets before free ones.
+func (p *Plan) resize(layer, owner string, have, draining Buckets, want int) (Buckets, error) {
+	if want < 0 {
+		return Buckets{}, fmt.Errorf("%w: %q has %d buckets, cannot take %d", ErrInvalidPlan, owner, have.Len(), have.Len()-want)
+	}
+	if surplus := have.Len() - want; surplus >= 0 {
+		held := slices.Collect(have.All())
+		seed := hashID("strata/narrow\x00" + owner)
+		slices.SortFunc(held, func(a, b int) int { return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed)) })
+		return have.Minus(BucketList(held[:surplus]...)), nil
+	}
+	own := slices.Collect(draining.All())
+	own = own[:min(want-have.Len(), len(own))]
+	more, err := p.PickFree(layer, owner, want-have.Len()-len(own))
+	return have.Union(BucketList(own...)).Union(more), err
 }
 
 // release notes in the ledger that holder gave buckets back.

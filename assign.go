@@ -99,12 +99,12 @@ func (a *Assignment) find(experiment string) (*snapExperiment, int, Reason) {
 		return nil, -1, ReasonNotRunning
 	}
 	keptOnly := false
-	for i := range e.path {
-		slot := a.slot(e.path[i].layer)
+	for _, step := range e.layer.path {
+		slot := a.slot(step.layer)
 		if slot == nil {
 			return e, -1, ReasonNoID
 		}
-		if slot.domain != e.path[i].domain {
+		if slot.domain != step.domain {
 			return e, -1, ReasonNotInBucket
 		}
 		keptOnly = keptOnly || slot.kind == slotDomainDraining
@@ -209,9 +209,16 @@ func (e *snapExperiment) drewOtherwise(x uint64, t int) bool {
 	return e.audienceChanged
 }
 
+// idle reports whether meeting a treatment says nothing: an experiment that
+// admits nobody admits nobody to a control that it shares either, and it learns
+// nothing while that control does not run.
+func (e *snapExperiment) idle(t int) bool {
+	return e.control != nil && (!e.control.running || e.closed && t == e.sharedTreatment())
+}
+
 // expose records an exposure unless this process did so before.
 func (a *Assignment) expose(e *snapExperiment, t int) {
-	if a.engine == nil || a.forced != nil {
+	if a.engine == nil || a.forced != nil || e.idle(t) {
 		return
 	}
 	h := a.hash[e.layer.div]

@@ -40,7 +40,9 @@ import (
 //	treatment(id, experiment) = the first i with scale(mix(h, experimentSeed), W) < w0 + … + wi
 //	                            where w are the weights and W is their sum
 //	rampPoint(bucket)         = scale(mix(xxh64(decimal(bucket)), rampSeed), 1000000)
-//	a ramp step of share p opens the buckets with rampPoint < ceil(p * 1000000)
+//	a ramp step of share p opens the buckets with rampPoint < round(p * 1000000)
+//	                            p is an IEEE 754 double, round goes to the nearest
+//	                            integer, halves away from zero
 //
 // The finaliser is variant 13 of David Stafford, "Better Bit Mixing" (2011),
 // which Java's SplittableRandom uses: Steele, Lea and Flood, "Fast Splittable

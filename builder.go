@@ -18,8 +18,17 @@ import (
 //		Running()
 //	plan, err := b.Build()
 //
+// What is said about something that the plan has already (with [ChangePlan])
+// replaces what was there; salts, phases and as many of its buckets as the share
+// allows stay. So a program may say its whole plan anew at every start, on top of
+// the stored one, and change shares as it likes:
+//
+//	stored, err := store.Plan(ctx, strata.PlanParams{})
+//	b := strata.ChangePlan(stored.Plan)
+//
 // Buckets are picked among the free ones by [Plan.PickFree], in the order of the
-// calls. Errors are collected and returned by Build. A Builder is not safe for
+// calls; to make one experiment smaller and another larger, say the smaller one
+// first, and publish that first where its buckets drain. Errors are collected and returned by Build. A Builder is not safe for
 // concurrent use.
 type Builder struct {
 	plan *Plan
@@ -30,7 +39,7 @@ type Builder struct {
 func NewPlan() *Builder { return ChangePlan(&Plan{}) }
 
 // ChangePlan goes on with an existing plan, which it changes: what is built is
-// based on its version.
+// based on its version. What is not mentioned stays.
 func ChangePlan(p *Plan) *Builder { return &Builder{plan: p} }
 
 // Build validates the plan and returns it. The error lists everything that is
@@ -58,14 +67,24 @@ func (b *Builder) String(key, def string) *Builder { return b.parameter(key, Typ
 func (b *Builder) JSON(key string, def any) *Builder { return b.parameter(key, TypeJSON, def) }
 
 func (b *Builder) parameter(key string, t ParamType, def any) *Builder {
-	b.plan.Parameters = append(b.plan.Parameters, Parameter{Key: key, Type: t, Default: def})
+	p := upsert(&b.plan.Parameters, b.plan.Parameter(key))
+	p.Key, p.Type, p.Default = key, t, def
 	return b
 }
 
 // Metric adds a metric.
 func (b *Builder) Metric(m Metric) *Builder {
-	b.plan.Metrics = append(b.plan.Metrics, m)
+	*upsert(&b.plan.Metrics, b.plan.Metric(m.Key)) = m
 	return b
+}
+
+// upsert returns what was found, or a new entry at the end of the list.
+func upsert[T any](list *[]T, found *T) *T {
+	if found != nil {
+		return found
+	}
+	*list = append(*list, *new(T))
+	return &(*list)[len(*list)-1]
 }
 
 // EffectiveAt sets when every process switches to the plan.
@@ -85,19 +104,22 @@ func (b *Builder) LaunchLayer(key string, d Diversion, parameters ...string) *La
 }
 
 func (b *Builder) layer(l Layer) *LayerBuilder {
-	b.plan.Layers = append(b.plan.Layers, l)
+	to := upsert(&b.plan.Layers, b.plan.Layer(l.Key))
+	l.Salt, l.Description = to.Salt, to.Description
+	*to = l
 	return &LayerBuilder{b: b, key: l.Key}
 }
 
-// pick chooses buckets for a share of a layer.
-func (b *Builder) pick(layer, owner string, share float64) Buckets {
+// resize brings a set of buckets to a share of a layer.
+func (b *Builder) resize(layer, owner string, have, draining Buckets, share float64) Buckets {
 	if !(share >= 0 && share <= 1) {
 		b.errs = append(b.errs, fmt.Errorf("%w: %q: a share of %v; use 0 to 1", ErrInvalidPlan, owner, share))
-		return Buckets{}
+		return have
 	}
-	set, err := b.plan.PickFree(layer, owner, int(math.Round(share*NumBuckets)))
+	set, err := b.plan.resize(layer, owner, have, draining, int(math.Round(share*NumBuckets)))
 	if err != nil {
 		b.errs = append(b.errs, err)
+		return have
 	}
 	return set
 }
@@ -110,15 +132,26 @@ type LayerBuilder struct {
 
 // Domain adds a nested domain that takes a share (0 … 1) of the layer.
 func (l *LayerBuilder) Domain(key string, share float64) *DomainBuilder {
-	l.b.plan.Domains = append(l.b.plan.Domains, Domain{Key: key, Layer: l.key, Buckets: l.b.pick(l.key, key, share)})
+	d := upsert(&l.b.plan.Domains, l.b.plan.Domain(key))
+	if d.Layer != l.key {
+		*d = Domain{Key: key, Layer: l.key}
+	}
+	d.Buckets = l.b.resize(l.key, key, d.Buckets, d.Draining, share)
+	d.Draining = d.Draining.Minus(d.Buckets)
 	return &DomainBuilder{b: l.b, key: key}
 }
 
 // Experiment adds a draft experiment that takes a share (0 … 1) of the layer.
 func (l *LayerBuilder) Experiment(key string, share float64) *ExperimentBuilder {
-	e := Experiment{Key: key, Layer: l.key, Buckets: l.b.pick(l.key, key, share)}
-	l.b.plan.Experiments = append(l.b.plan.Experiments, e)
-	return &ExperimentBuilder{b: l.b, index: len(l.b.plan.Experiments) - 1}
+	e := upsert(&l.b.plan.Experiments, l.b.plan.Experiment(key))
+	was := *e
+	if was.Layer != l.key {
+		was.Buckets, was.Draining = Buckets{}, Buckets{}
+	}
+	*e = Experiment{Key: key, Layer: l.key, Salt: was.Salt, Phase: was.Phase, Buckets: was.Buckets, Draining: was.Draining}
+	set := l.b.resize(l.key, key, was.Buckets, was.Draining, share)
+	e.Buckets, e.Draining = set, was.Draining.Minus(set)
+	return &ExperimentBuilder{b: l.b, key: key}
 }
 
 // DomainBuilder adds to a nested domain.
@@ -134,12 +167,12 @@ func (d *DomainBuilder) Layer(key string, by Diversion, parameters ...string) *L
 
 // ExperimentBuilder fills in an experiment. Its methods return it, for chaining.
 type ExperimentBuilder struct {
-	b     *Builder
-	index int
+	b   *Builder
+	key string
 }
 
 func (x *ExperimentBuilder) set(change func(*Experiment)) *ExperimentBuilder {
-	change(&x.b.plan.Experiments[x.index])
+	change(x.b.plan.Experiment(x.key))
 	return x
 }
 
@@ -173,6 +206,16 @@ func (x *ExperimentBuilder) Metrics(keys ...string) *ExperimentBuilder {
 // Describe says what the experiment is about.
 func (x *ExperimentBuilder) Describe(text string) *ExperimentBuilder {
 	return x.set(func(e *Experiment) { e.Description = text })
+}
+
+// Phase sets the phase; a higher one draws everybody anew.
+func (x *ExperimentBuilder) Phase(phase int) *ExperimentBuilder {
+	return x.set(func(e *Experiment) { e.Phase = phase })
+}
+
+// Status sets the status. An experiment is a draft until told otherwise.
+func (x *ExperimentBuilder) Status(s Status) *ExperimentBuilder {
+	return x.set(func(e *Experiment) { e.Status = s })
 }
 
 // Running sets the status to running.

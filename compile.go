@@ -43,6 +43,9 @@ func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, erro
 	for i := range p.Domains {
 		c.domain(&p.Domains[i])
 	}
+	for i := range p.Layers {
+		c.path(&p.Layers[i])
+	}
 	experiments := make([]snapExperiment, len(p.Experiments))
 	for i := range p.Experiments {
 		if err := c.experiment(&p.Experiments[i], &experiments[i]); err != nil {
@@ -112,7 +115,9 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		closed:  e.Status == StatusIntakeClosed,
 		draft:   e.Status == "" || e.Status == StatusDraft,
 		kept:    c.kept[e.Key],
-		drains:  !e.Draining.IsEmpty(),
+	}
+	if h := e.History; h.KeepBefore > 0 {
+		out.keep = &keepRange{h.KeepFrom, h.KeepBefore}
 	}
 	out.ends = make([]uint32, 0, len(e.Treatments))
 	out.treatments = make([]snapTreatment, 0, len(e.Treatments))
@@ -120,7 +125,7 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 	for i := range e.Treatments {
 		sum += uint32(e.Treatments[i].Weight)
 		out.ends = append(out.ends, sum)
-		out.treatments = append(out.treatments, snapTreatment{e.Treatments[i].Key, mix(out.seed, uint64(i)+1)})
+		out.treatments = append(out.treatments, snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})
 	}
 	if e.Audience != "" {
 		program, err := audience.Compile(e.Audience)
@@ -133,7 +138,6 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		out.earlier = append(out.earlier, compileAllocation(e, earlier))
 		out.audienceChanged = out.audienceChanged || earlier.Audience != e.Audience
 	}
-	c.path(e, out)
 	c.noteBoundary(e)
 	c.snap.experiments[e.Key] = out
 	return c.touches(e, out)
@@ -151,14 +155,15 @@ func compileAllocation(e *Experiment, a Allocation) snapAllocation {
 	return out
 }
 
-func (c *compiler) path(e *Experiment, out *snapExperiment) {
-	steps, err := c.tree.path(c.tree.layers[e.Layer])
+// path links a layer to the domains that lead to it.
+func (c *compiler) path(l *Layer) {
+	steps, err := c.tree.path(l)
 	if err != nil {
 		return // validated
 	}
+	out := c.layers[l.Key]
 	for _, s := range steps {
-		out.path = append(out.path, snapStep{c.layers[s.layer.Key], c.domains[s.domain.Key]})
-		out.domainDrains = out.domainDrains || !s.domain.Draining.IsEmpty()
+		out.path = append(out.path, snapStep{c.layers[s.layer.Key], c.domains[s.domain.Key], !s.domain.Draining.IsEmpty()})
 	}
 }
 
@@ -201,7 +206,7 @@ func (c *compiler) shareControls() {
 		}
 		with, sharer := c.snap.experiments[e.SharedControl], c.snap.experiments[e.Key]
 		sharer.control = with
-		sharer.treatments = append(sharer.treatments, snapTreatment{with.treatments[0].key, mix(sharer.seed, 0)})
+		sharer.treatments = append(sharer.treatments, snapTreatment{with.treatments[0].key, exposureMark(sharer.seed, with.treatments[0].key)})
 		if sharer.running {
 			with.sharers = append(with.sharers, sharer)
 		}

@@ -25,11 +25,13 @@ func minorUnits(currency string) float64 {
 // scale returns what a measure's sums are divided by in a report, so that people
 // read euros and not cents.
 func (m *Measure) scale() float64 {
-	if m.Value == ValueTotal || m.Value == ValueDiscount {
+	if m.isMoney() {
 		return minorUnits(m.Currency)
 	}
 	return 1
 }
+
+func (m *Measure) isMoney() bool { return m.Value == ValueTotal || m.Value == ValueDiscount }
 
 func validCurrency(c string) bool {
 	if len(c) != 3 {

@@ -85,10 +85,20 @@ func (d *Decision) exp() *snapExperiment {
 }
 
 // Layer returns the key of the layer that decided.
-func (d Decision) Layer() string { return d.layer.key }
+func (d Decision) Layer() string {
+	if d.layer == nil {
+		return ""
+	}
+	return d.layer.key
+}
 
 // Domain returns the key of the domain that the layer lies in, "" for the root.
-func (d Decision) Domain() string { return d.layer.in.name() }
+func (d Decision) Domain() string {
+	if d.layer == nil {
+		return ""
+	}
+	return d.layer.in.name()
+}
 
 // Nested returns the key of the domain that the unit was led into, or "".
 func (d Decision) Nested() string {
@@ -124,7 +134,7 @@ func (d Decision) Phase() int {
 
 // Treatment returns the key of the unit's treatment, or "".
 func (d Decision) Treatment() string {
-	if d.treatment < 0 {
+	if d.treatment < 0 || d.exp() == nil {
 		return ""
 	}
 	return d.slot.exp.treatments[d.treatment].key
@@ -145,7 +155,7 @@ func (d Decision) Reason() Reason { return d.reason }
 // Values returns the parameters that the unit's treatment sets. It allocates.
 func (d Decision) Values() Values {
 	values := Values{}
-	if d.treatment < 0 {
+	if d.Treatment() == "" {
 		return values
 	}
 	for _, t := range d.slot.exp.touches {
@@ -179,7 +189,7 @@ func (d Decision) String() string {
 	out.WriteString(d.Layer())
 	out.WriteString(": ")
 	switch {
-	case d.treatment >= 0:
+	case d.Treatment() != "":
 		fmt.Fprintf(&out, "%s=%s ", d.Experiment(), d.Treatment())
 	case d.Experiment() != "":
 		fmt.Fprintf(&out, "%s: nothing ", d.Experiment())

@@ -1,7 +1,9 @@
 package strata
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +30,10 @@ type Move struct {
 	// NewPhase means that everybody is drawn anew, with statistics of their own.
 	NewPhase bool `json:"new_phase,omitempty"`
 
+	// SharedControl means that units of the experiment's shared control move:
+	// the shares are those of the experiment's own treatments.
+	SharedControl bool `json:"shared_control,omitempty"`
+
 	// Stopping means that the experiment is stopped, closed to newcomers or
 	// gone in the new plan.
 	Stopping bool `json:"stopping,omitempty"`
@@ -35,14 +41,16 @@ type Move struct {
 
 // Moves reports whether a unit that was in the experiment can find itself
 // elsewhere: with another treatment, or outside.
-func (m Move) Moves() bool { return m.Changes > 0 || m.Leaves > 0 || m.AudienceChanged }
+func (m Move) Moves() bool {
+	return m.Changes > 0 || m.Leaves > 0 || m.AudienceChanged || m.SharedControl
+}
 
 func (m Move) String() string {
 	var notes []string
 	for _, n := range []struct {
 		on   bool
 		text string
-	}{{m.AudienceChanged, "audience changed"}, {m.NewPhase, "new phase"}, {m.Stopping, "stops or closes"}} {
+	}{{m.AudienceChanged, "audience changed"}, {m.NewPhase, "new phase"}, {m.SharedControl, "its shared control moves"}, {m.Stopping, "stops or closes"}} {
 		if n.on {
 			notes = append(notes, n.text)
 		}
@@ -79,7 +87,24 @@ func Diff(before, after *Plan, at time.Time) []Move {
 			moves = append(moves, m)
 		}
 	}
+	markSharers(moves, olds, after)
 	return moves
+}
+
+// markSharers notes, for experiments that share a control, that the control
+// moves.
+func markSharers(moves []Move, olds map[string]*Experiment, after *Plan) {
+	disturbed := make(map[string]bool)
+	for _, m := range moves {
+		disturbed[m.Experiment] = m.Moves() || m.NewPhase || m.Stopping
+	}
+	news := experimentsByKey(after)
+	for i := range moves {
+		old, now := olds[moves[i].Experiment], news[moves[i].Experiment]
+		if old != nil && now != nil && old.SharedControl != "" {
+			moves[i].SharedControl = disturbed[old.SharedControl] || old.SharedControl != now.SharedControl
+		}
+	}
 }
 
 func experimentsByKey(p *Plan) map[string]*Experiment {
@@ -156,35 +181,45 @@ func cutOf(l *Layer) cut {
 }
 
 // share is the part of all units that is admitted.
-func (a admitted) share() float64 {
-	if len(a) == 0 {
-		return 0
-	}
-	share := 1.0
-	for _, set := range a {
-		share *= float64(set.Len()) / NumBuckets
-	}
-	return share
-}
+func (a admitted) share() float64 { return sharedBy(a, a) }
 
-// sharedBy is the part of all units that both admit.
+// sharedBy is the part of all units that both admit. The factors are multiplied
+// in one fixed order, because rounding depends on it: what is equal must come
+// out equal, or a move of 10⁻¹⁷ of the units would be reported.
 func sharedBy(a, b admitted) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0
 	}
 	share := 1.0
-	for c, set := range a {
-		if other, ok := b[c]; ok {
-			set = set.Intersect(other)
-		}
-		share *= float64(set.Len()) / NumBuckets
-	}
-	for c, set := range b {
-		if _, ok := a[c]; !ok {
-			share *= float64(set.Len()) / NumBuckets
-		}
+	for _, c := range commonCuts(a, b) {
+		share *= float64(a.at(c).Intersect(b.at(c)).Len()) / NumBuckets
 	}
 	return share
+}
+
+// commonCuts lists the cuts that a or b makes, in an order of their own.
+func commonCuts(a, b admitted) []cut {
+	var list []cut
+	for c := range a {
+		list = append(list, c)
+	}
+	for c := range b {
+		if _, both := a[c]; !both {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(x, y cut) int {
+		return cmp.Or(cmp.Compare(x.seed, y.seed), cmp.Compare(x.diversion, y.diversion))
+	})
+	return list
+}
+
+// at returns what a cut lets through: everything where it is not made.
+func (a admitted) at(c cut) Buckets {
+	if set, made := a[c]; made {
+		return set
+	}
+	return AllBuckets()
 }
 
 // sameTreatment is the part of the units in both that draw the same treatment.

@@ -20,14 +20,22 @@ type Engine struct {
 	filter *exposureFilter
 	rec    *recorder
 
+	// watched names the experiments whose exposures a coming switch of plan has
+	// to know of; nil most of the time.
+	watched atomic.Pointer[map[string][]keptKey]
+
 	store     Store
 	cfg       Config
 	flusher   *flusher
 	refresher *refresher
 
-	closing sync.Once
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	lastTime atomic.Int64 // of an event, in microseconds
+
+	closing  sync.Once
+	stop     context.CancelFunc
+	done     sync.WaitGroup
+	left     int // what Close returned
+	closeErr error
 }
 
 // Open loads the plan in effect from the store and starts three goroutines:
@@ -100,7 +108,8 @@ func (e *Engine) Snapshot() *Snapshot { return e.snap.Load() }
 // is copied into a buffer and written by a background goroutine. It fails with
 // an error matching [ErrInvalidEvent] for input that no report could use (and
 // says which field), with [ErrBufferFull] when the buffer is full, and with
-// [ErrClosed] after Close. Whatever it refuses is counted in [Engine.Status].
+// [ErrClosed] after Close. What it refuses before that is counted in
+// [Engine.Status].
 //
 // An event that was taken in is lost if the process dies before it is written:
 // up to [Config.FlushInterval] while the store answers, up to
@@ -122,7 +131,7 @@ func (a *Assignment) Track(event Event) error {
 }
 
 func (e *Engine) track(u *Unit, event Event, flags byte) error {
-	now := e.cfg.Clock.Now()
+	now := e.now()
 	code, at, err := checkEvent(event, now)
 	if err == nil {
 		err = checkUnit(u)
@@ -137,11 +146,28 @@ func (e *Engine) track(u *Unit, event Event, flags byte) error {
 	return e.record(u, event, code, at, flags)
 }
 
+// now returns the time for events that carry none. It does not run backwards
+// when the clock is set back by up to a minute: what a unit does after its
+// exposure must not seem to come before.
+func (e *Engine) now() time.Time {
+	now := e.cfg.Clock.Now()
+	micros := now.UnixMicro()
+	for {
+		last := e.lastTime.Load()
+		if micros <= last && last-micros < time.Minute.Microseconds() {
+			return time.UnixMicro(last)
+		}
+		if e.lastTime.CompareAndSwap(last, micros) {
+			return now
+		}
+	}
+}
+
 // record hands a checked event to the recorder, and wakes the flusher when a
 // chunk is full.
 func (e *Engine) record(u *Unit, event Event, code int, at time.Time, flags byte) error {
-	full, err := e.rec.append(u, event, code, at, flags)
-	if full {
+	sealed, err := e.rec.append(u, event, code, at, flags)
+	if sealed {
 		e.flusher.kick()
 	}
 	return err
@@ -176,17 +202,28 @@ func checkEvent(event Event, now time.Time) (code int, at time.Time, err error) 
 // filter, which is set only once the record is safe in the buffer: what is
 // refused will be tried again.
 func (e *Engine) recordExposure(a *Assignment, exp *snapExperiment, treatment string, x uint64) {
-	if err := checkUnit(&a.unit); err != nil {
+	div := int(exp.layer.div)
+	if err := checkText("Unit", a.unit.id(div), maxIDBytes, true); err != nil {
 		e.rec.refuse(codeExposure)
 		return
 	}
-	h := a.hash[exp.layer.div]
-	err := e.record(&a.unit, Exposure{
+	unit := a.unit
+	if checkUnit(&unit) != nil { // an id that decides nothing here must not hide the exposure
+		unit = only(div, unit.id(div))
+	}
+	h := a.hash[div]
+	err := e.record(&unit, Exposure{
 		Experiment: exp.key, Phase: exp.phase, Treatment: treatment,
-		Diversion: diversions[exp.layer.div], Bucket: bucketOf(h, exp.layer.seed), Hash: h, Version: a.snap.version,
-	}, codeExposure, e.cfg.Clock.Now(), 0)
-	if err == nil {
-		e.filter.note(x)
+		Diversion: diversions[div], Bucket: bucketOf(h, exp.layer.seed), Hash: h, Version: a.snap.version,
+	}, codeExposure, e.now(), 0)
+	if err != nil {
+		return
+	}
+	e.filter.note(x)
+	if watched := e.watched.Load(); watched != nil {
+		if keys := (*watched)[exp.key]; keys != nil {
+			e.refresher.noteExposure(keys, recentExposure{h, treatment, a.snap.version})
+		}
 	}
 }
 
@@ -204,7 +241,7 @@ type ExternalExposure struct {
 // draft; it needs no buckets. The unit of analysis is the id that the
 // experiment's layer diverts by. Errors are those of [Engine.Track].
 func (e *Engine) RecordExposure(x ExternalExposure) error {
-	now := e.cfg.Clock.Now()
+	now := e.now()
 	exposure, err := e.external(&x, now)
 	if err != nil {
 		e.rec.refuse(codeExposure)
@@ -252,19 +289,21 @@ func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.refresh
 
 // Close takes no more events, writes what is buffered and stops all goroutines.
 // It returns how many events were not written when ctx was done; those are
-// lost. A store that does not return from a call although its context is done
+// lost. Give it a context of its own, such as one with a deadline made from
+// [context.WithoutCancel]: one that is done already leaves no time to write. A
+// store that does not return from a call although its context is done
 // costs two seconds more, and an error that says so. Assignments go on working with the last snapshot, and record nothing. A
-// second Close does nothing.
+// second Close waits for the first and returns the same.
 func (e *Engine) Close(ctx context.Context) (unwritten int, err error) {
 	e.closing.Do(func() {
 		e.rec.close()
-		unwritten, err = e.flusher.flush(ctx)
+		e.left, e.closeErr = e.flusher.flush(ctx)
 		e.stop()
 		if !e.join() {
-			err = errors.Join(err, errStuck)
+			e.closeErr = errors.Join(e.closeErr, errStuck)
 		}
 	})
-	return unwritten, err
+	return e.left, e.closeErr
 }
 
 // joinTimeout is how long Close waits for a store whose context is done.

@@ -54,7 +54,11 @@ type Click struct {
 
 // Purchase is an order. Money is integer minor units: 49_99 is 49.99 euros and
 // 500 is 500 yen. An order counts once: stores drop a second purchase with the
-// same Tenant and OrderID, so tracking it again on a reload is harmless. A
+// same Tenant and OrderID, so tracking it again on a reload is harmless. Track it
+// with every id of the unit that experiments divert by, the first time: what is
+// dropped adds nothing to what was stored. Where Time is given it must be exact: a
+// time cut to the second may come before the exposure of the same second, and
+// does not count. A
 // refund is a purchase with a negative Total and an OrderID of its own.
 type Purchase struct {
 	Time     time.Time
@@ -76,14 +80,14 @@ type Item struct {
 type Conversion struct {
 	Time  time.Time
 	Goal  string  // required, at most 200 bytes
-	Value float64 // finite
+	Value float64 // finite, at most ±10¹⁵
 }
 
 // Custom is any other event.
 type Custom struct {
 	Time       time.Time
 	EventName  string         // required, at most 200 bytes
-	Value      float64        // finite
+	Value      float64        // finite, at most ±10¹⁵
 	Properties map[string]any // at most 50 strings (1,000 bytes each), bools, integers, finite floats
 }
 
@@ -168,6 +172,7 @@ const (
 	maxPropertyBytes = 1_000
 	maxMoney         = 1_000_000_000_000_000
 	maxQuantity      = 1_000_000_000
+	maxValue         = 1e15
 	maxFuture        = 24 * time.Hour
 )
 
@@ -230,6 +235,17 @@ func checkFinite(field string, f float64) error {
 	return nil
 }
 
+// checkValue bounds values that are added up: their squares must fit.
+func checkValue(f float64) error {
+	if err := checkFinite("Value", f); err != nil {
+		return err
+	}
+	if math.Abs(f) > maxValue {
+		return refuse("Value", f, "must lie between ±%g", float64(maxValue))
+	}
+	return nil
+}
+
 func checkRange(field string, v, low, high int64) error {
 	if v < low || v > high {
 		return refuse(field, v, "must lie between %d and %d", low, high)
@@ -246,7 +262,7 @@ func (e *Click) check() error {
 }
 
 func (e *Conversion) check() error {
-	return first(checkText("Goal", e.Goal, maxNameBytes, true), checkFinite("Value", e.Value))
+	return first(checkText("Goal", e.Goal, maxNameBytes, true), checkValue(e.Value))
 }
 
 func (e *Purchase) check() error {
@@ -283,7 +299,7 @@ func (it *Item) check(i int) error {
 }
 
 func (e *Custom) check() error {
-	if err := first(checkText("EventName", e.EventName, maxNameBytes, true), checkFinite("Value", e.Value)); err != nil {
+	if err := first(checkText("EventName", e.EventName, maxNameBytes, true), checkValue(e.Value)); err != nil {
 		return err
 	}
 	if len(e.Properties) > maxProperties {

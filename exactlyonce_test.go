@@ -148,3 +148,45 @@ func TestEnginesShareAStore(t *testing.T) {
 	require.Zero(t, r.Contradictions)
 	require.EqualValues(t, 100, r.RepeatedOrders)
 }
+
+// A store that is too slow for a whole batch within StoreTimeout gets smaller
+// ones, and everything arrives in the end.
+func TestASlowStoreGetsSmallerBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaulty()
+		publish(t, store, colorPlan(1))
+		store.onIngest(func(ctx context.Context, b strata.Batch, apply func() error) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Duration(len(b.Records)) * 2 * time.Millisecond):
+				return apply()
+			}
+		})
+		eng := open(t, store, strata.Config{StoreTimeout: time.Second, FlushInterval: -1})
+		const n = 5000
+		for i := range n {
+			require.NoError(t, eng.Track(user(i), strata.PageView{Page: "/"}))
+		}
+		flush(t, eng)
+		require.EqualValues(t, n, eng.Status().Written)
+		require.Zero(t, eng.Status().Lost)
+	})
+}
+
+// New events do not shorten the wait after a failure.
+func TestBackOffUnderTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaulty()
+		store.onIngest(func(context.Context, strata.Batch, func() error) error { return errDown })
+		eng := open(t, store, strata.Config{BufferBytes: 256 << 10})
+		for i := range 10_000 {
+			_ = eng.Track(user(i), strata.PageView{Page: "/"})
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		require.Less(t, store.attempts(), 60, "attempts in 100 s")
+		store.onIngest(nil)
+		flush(t, eng) // somebody who waits need not wait for the interval
+	})
+}

@@ -28,7 +28,7 @@ type Experiment struct {
 	Status Status `json:"status,omitempty"`
 
 	// Buckets is the share of the layer's traffic, as explicit buckets.
-	// [Plan.Allocate] picks free ones. Widening the set moves nobody. An
+	// [Plan.PickFree] picks free ones. Widening the set moves nobody. An
 	// experiment without buckets assigns nobody: another system does, and
 	// [Engine.RecordExposure] reports it.
 	Buckets Buckets `json:"buckets,omitzero"`
@@ -67,7 +67,31 @@ type Experiment struct {
 	// Earlier lists how this phase drew treatments before changes that kept
 	// its exposed units. [Publish] writes it.
 	Earlier []Allocation `json:"earlier,omitempty"`
+
+	// History is what happened in this phase so far. [Publish] writes it.
+	History History `json:"history,omitzero"`
 }
+
+// History is what [Publish] remembers of an experiment's phase.
+type History struct {
+	// Begun means that some version of the phase was running: units may have
+	// met its treatments.
+	Begun bool `json:"begun,omitempty"`
+
+	// Resized means that the phase's share of its layer was changed after it
+	// began.
+	Resized bool `json:"resized,omitempty"`
+
+	// KeepFrom and KeepBefore bound the plan versions whose exposures are kept:
+	// at least KeepFrom, where the exposed last followed the newest allocation
+	// by policy Fresh, and below KeepBefore, from where on units are drawn as
+	// they are now. KeepBefore is 0 where there is nobody to keep.
+	KeepFrom   int64 `json:"keep_from,omitempty"`
+	KeepBefore int64 `json:"keep_before,omitempty"`
+}
+
+// IsZero reports whether the phase has no history.
+func (h History) IsZero() bool { return h == History{} }
 
 // Treatment is one arm of an experiment.
 type Treatment struct {

@@ -19,13 +19,16 @@ type flusher struct {
 	stream   StreamID
 	interval time.Duration // negative means only when asked
 	timeout  time.Duration
-	limit    int // records a batch
-	wake     chan struct{}
+	limit    int           // records a batch
+	wake     chan struct{} // there is something to send
+	urgent   chan struct{} // somebody waits for it: try again at once
 	onError  func(error)
 	done     chan struct{} // closed when run returns
 
-	next      int64 // index of the next record; only run uses it
-	uncertain bool  // the outcome of the last send is unknown; only run uses it
+	// Only run uses these.
+	next      int64 // index of the next record
+	size      int   // records a send: fewer after one that took too long
+	uncertain bool  // the outcome of the last send is unknown
 
 	mu       sync.Mutex
 	stored   int64         // records that the store has
@@ -39,15 +42,17 @@ func newFlusher(store EventStore, rec *recorder, cfg *Config, stream StreamID) *
 	return &flusher{
 		store: store, rec: rec, clock: cfg.Clock, stream: stream,
 		interval: cfg.FlushInterval, timeout: cfg.StoreTimeout, limit: cfg.BatchSize,
-		wake: make(chan struct{}, 1), progress: make(chan struct{}), done: make(chan struct{}), next: 1,
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), size: cfg.BatchSize, progress: make(chan struct{}), done: make(chan struct{}), next: 1,
 		onError: cfg.logError("write events"),
 	}
 }
 
-// kick asks for a flush now. It never waits.
-func (f *flusher) kick() {
+// kick says that there is something to send. It never waits.
+func (f *flusher) kick() { signal(f.wake) }
+
+func signal(c chan struct{}) {
 	select {
-	case f.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -55,17 +60,15 @@ func (f *flusher) kick() {
 // run flushes until ctx is done.
 func (f *flusher) run(ctx context.Context) {
 	defer close(f.done)
-	for {
-		if !f.wait(ctx, f.interval) {
-			return
-		}
-		for f.flushBatch(ctx) {
+	for f.wait(ctx, f.interval, f.wake) {
+		for f.flushChunks(ctx) {
 		}
 	}
 }
 
-// wait returns after d or when kicked; false means that ctx is done.
-func (f *flusher) wait(ctx context.Context, d time.Duration) bool {
+// wait returns after d, when somebody waits, or when early is signalled; false
+// means that ctx is done.
+func (f *flusher) wait(ctx context.Context, d time.Duration, early chan struct{}) bool {
 	var fires <-chan time.Time
 	if d >= 0 {
 		timer, stop := f.clock.Timer(d)
@@ -75,44 +78,65 @@ func (f *flusher) wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-f.wake:
+	case <-early:
+	case <-f.urgent:
 	case <-fires:
 	}
 	return ctx.Err() == nil
 }
 
-// flushBatch sends one batch and does not give up on it before ctx is done. It
-// reports whether there may be more to send.
-func (f *flusher) flushBatch(ctx context.Context) bool {
+// flushChunks sends the oldest chunks and does not give up on them before ctx is
+// done. It reports whether there may be more to send.
+func (f *flusher) flushChunks(ctx context.Context) bool {
 	chunks, n := f.rec.take(f.limit)
 	if len(chunks) == 0 {
 		return false
 	}
-	batch := Batch{Stream: f.stream, First: f.next, Records: make([]Record, 0, n)}
+	records := make([]Record, 0, n)
 	for _, c := range chunks {
 		var err error
-		if batch.Records, err = c.decode(batch.Records); err != nil {
+		if records, err = c.decode(records); err != nil {
 			f.failed(err) // our own bytes, in memory: cannot happen, and must not stop the rest
 		}
 	}
-	last := batch.Last()
-	for attempt := 0; ; attempt++ {
-		err := f.send(ctx, &batch)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
+	for len(records) > 0 {
+		sent := f.deliver(ctx, records[:min(f.size, len(records))])
+		if sent == 0 {
 			return false
 		}
-		f.failed(err)
-		if !f.wait(ctx, backoff(attempt)) {
-			return false
-		}
+		records = records[sent:]
 	}
 	f.rec.giveBack(chunks)
-	f.next = last + 1
-	f.succeeded(int64(n))
 	return true
+}
+
+// deliver sends records as one batch until the store has them, and returns how
+// many those are. After a send that took too long it goes on with half of them:
+// a store that is merely slow must get through in the end. 0 means that ctx is
+// done.
+func (f *flusher) deliver(ctx context.Context, records []Record) int {
+	for attempt := 0; ; attempt++ {
+		batch := Batch{Stream: f.stream, First: f.next, Records: records}
+		err := f.send(ctx, &batch)
+		if err == nil {
+			f.next += int64(len(records))
+			f.size = min(2*f.size, f.limit)
+			f.succeeded(int64(len(records)), batch.Gap)
+			return len(records)
+		}
+		if ctx.Err() != nil {
+			return 0
+		}
+		f.failed(err)
+		if errors.Is(err, context.DeadlineExceeded) && len(records) > 1 {
+			f.size = len(records) / 2
+			records = records[:f.size]
+		}
+		// New events must not cut the wait short: only somebody who waits may.
+		if !f.wait(ctx, backoff(attempt), nil) {
+			return 0
+		}
+	}
 }
 
 // send makes one attempt at a batch. After a failure of any kind the outcome is
@@ -137,26 +161,25 @@ func (f *flusher) send(ctx context.Context, b *Batch) error {
 }
 
 // align cuts from the batch what the store has of it, and declares a gap where
-// the store has lost records that it had confirmed.
+// the store has lost records that it had confirmed. A cursor beyond the batch (an
+// earlier, larger one arrived) leaves the next batch to be aligned as well.
 func (f *flusher) align(ctx context.Context, b *Batch) error {
 	cursor, err := f.store.Cursor(ctx, CursorParams{Stream: f.stream})
 	if err != nil {
 		return err
 	}
+	last := b.Last()
 	b.Gap = 0
 	switch {
-	case cursor >= b.Last():
-		b.First, b.Records = b.Last()+1, nil
+	case cursor >= last:
+		b.First, b.Records = last+1, nil
 	case cursor >= b.First:
 		b.Records = b.Records[cursor-b.First+1:]
 		b.First = cursor + 1
 	case cursor < b.First-1:
 		b.Gap = b.First - 1 - cursor
-		f.mu.Lock()
-		f.lost = max(f.lost, b.Gap)
-		f.mu.Unlock()
 	}
-	f.uncertain = len(b.Records) > 0
+	f.uncertain = cursor > last
 	return nil
 }
 
@@ -182,10 +205,13 @@ func (f *flusher) failed(err error) {
 	f.onError(err)
 }
 
-func (f *flusher) succeeded(n int64) {
+// succeeded counts n records as stored, and those before them that the store
+// has lost.
+func (f *flusher) succeeded(n, lost int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stored += n
+	f.lost += lost
 	f.failing = time.Time{}
 	close(f.progress)
 	f.progress = make(chan struct{})
@@ -202,7 +228,7 @@ func (f *flusher) flush(ctx context.Context) (int, error) {
 		if missing <= 0 {
 			return 0, nil
 		}
-		f.kick()
+		signal(f.urgent)
 		var why error
 		select {
 		case <-progress:

@@ -38,7 +38,7 @@ func (a *Assignment) Force(experiment, treatment string) (Assignment, error) {
 	}
 	f.treatments[e] = index
 	f.slots[e.layer] = &snapSlot{kind: slotOpen, exp: e, forced: true} // not plain: draw looks at the forced treatment
-	for _, step := range e.path {
+	for _, step := range e.layer.path {
 		f.slots[step.layer] = &snapSlot{kind: slotDomain, domain: step.domain, forced: true}
 	}
 	forced := *a

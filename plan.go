@@ -31,10 +31,21 @@ type Plan struct {
 	Experiments []Experiment `json:"experiments,omitempty"`
 	Metrics     []Metric     `json:"metrics,omitempty"`
 
+	// Retired remembers the last phase of experiments that ran and were removed,
+	// so that their results are not mixed with those of another experiment of
+	// the same key. [Publish] writes it.
+	Retired []Retired `json:"retired,omitempty"`
+
 	// Ledger remembers who last held each bucket that was given back, so that
 	// buckets rest before they are used again and a report can warn of
 	// carry-over. [Publish] writes it.
 	Ledger []Tenure `json:"ledger,omitempty"`
+}
+
+// Retired is an experiment that ran and is no longer in the plan.
+type Retired struct {
+	Experiment string `json:"experiment"`
+	Phase      int    `json:"phase,omitempty"` // the last one that ran
 }
 
 // Parameter is a named, typed value that code reads. What a unit gets is, in

@@ -244,7 +244,7 @@ func TestPitfall08BeingOutIsNotSticky(t *testing.T) {
 }
 
 // Pitfall 15: a restart draws everybody anew, and keeps statistics apart.
-func TestPitfall15ANewPhaseDrawsAnew(t *testing.T) {
+func TestPitfall15ARestartKeepsStatisticsApart(t *testing.T) {
 	eng, store := opened(t, colorPlan(1))
 	before := treatments(eng, "cta-color", 1000)
 	expose(eng, "cta-color", 0, 1000)
@@ -280,7 +280,7 @@ func TestFreshMovesTheExposedAndSaysSo(t *testing.T) {
 }
 
 // nestedPlan runs an experiment inside a domain that has most of a layer.
-func nestedPlan(t testing.TB, share float64) *strata.Plan {
+func labPlan(t testing.TB, share float64) *strata.Plan {
 	b := strata.NewPlan()
 	b.String("cta.color", "grey")
 	b.Layer("split", strata.ByUser).Domain("lab", share).Layer("ui", strata.ByUser, "cta.color").
@@ -293,10 +293,42 @@ func nestedPlan(t testing.TB, share float64) *strata.Plan {
 	return plan
 }
 
-// Pitfalls 12 and 13: a domain that shrinks, as it does to make room for a
-// holdout, swallows nobody who was exposed, and is not published unnoticed.
+// Pitfall 12: a holdout that is added to a running experiment's layer cannot
+// swallow who was exposed. Its buckets come from the experiment's, which keeps
+// them, draining, until it is over; a holdout gets what is free.
+func TestPitfall12AHoldoutSwallowsNobodyExposed(t *testing.T) {
+	eng, store := opened(t, colorPlan(0.9))
+	before := treatments(eng, "cta-color", 1000)
+	expose(eng, "cta-color", 0, 1000)
+	flush(t, eng)
+	holdout := strata.Experiment{Key: "holdout", Layer: "ui", Status: strata.StatusRunning,
+		Treatments: []strata.Treatment{{Key: "on", Weight: 1}, {Key: "out", Weight: 0}}}
+	taking := edited(t, store, func(p *strata.Plan) {
+		taken := strata.BucketRange(0, 5000).Intersect(p.Experiments[0].Buckets)
+		p.Experiments[0].Buckets = p.Experiments[0].Buckets.Minus(taken)
+		holdout.Buckets = taken
+		p.Experiments = append(p.Experiments, holdout)
+	})
+	opts := keep("cta-color")
+	opts.Author, opts.Message = "a", "m"
+	_, err := strata.Publish(t.Context(), store, taking, opts)
+	require.ErrorIs(t, err, strata.ErrInvalidPlan)
+	require.ErrorContains(t, err, "belong to")
+
+	publish(t, store, edited(t, store, func(p *strata.Plan) {
+		set, err := p.PickFree("ui", "holdout", 1000)
+		require.NoError(t, err)
+		holdout.Buckets = set
+		p.Experiments = append(p.Experiments, holdout)
+	}))
+	require.NoError(t, eng.Refresh(t.Context()))
+	require.Equal(t, before, treatments(eng, "cta-color", 1000))
+}
+
+// Pitfall 13: a domain that shrinks moves nobody who was exposed, and is not
+// published unnoticed.
 func TestPitfall13ShrinkingADomainIsNoticedAndKeepsTheExposed(t *testing.T) {
-	eng, store := opened(t, nestedPlan(t, 0.8))
+	eng, store := opened(t, labPlan(t, 0.8))
 	before := treatments(eng, "cta-color", 2000)
 	expose(eng, "cta-color", 0, 1000)
 	flush(t, eng)

@@ -18,7 +18,8 @@ type recorder struct {
 	open     *chunk
 	sealed   []*chunk
 	spare    *chunk // one chunk to use again, so that a steady trickle allocates nothing
-	held     int    // bytes of all chunks not given back
+	held     int    // bytes of memory of all chunks not given back
+	used     int    // bytes of records in them
 	accepted int64  // records taken in, ever
 	refused  [numKindCodes]Refused
 	closed   bool
@@ -54,19 +55,20 @@ var errFull = func() (errs [numKindCodes]error) {
 	return errs
 }()
 
-// append takes a record in, or says why not. The event was checked. full reports
-// that a chunk is waiting to be flushed.
-func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (full bool, err error) {
+// append takes a record in, or says why not. The event was checked. sealed
+// reports that this filled a chunk, so that the flusher has something to do.
+func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (sealed bool, err error) {
 	size := sizeBound(u, e) + binary.MaxVarintLen32
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return false, ErrClosed
 	}
+	chunks := len(r.sealed)
 	c := r.room(size, code)
 	if c == nil {
 		r.refused[code].Full++
-		return true, errFull[code]
+		return false, errFull[code]
 	}
 	start := len(c.bytes)
 	const prefix = 3 // a padded uvarint: records are below 2 MiB
@@ -75,7 +77,8 @@ func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) 
 	putPaddedUvarint(c.bytes[start:start+prefix], len(c.bytes)-start-prefix)
 	c.count++
 	r.accepted++
-	return len(r.sealed) > 0, nil
+	r.used += len(c.bytes) - start
+	return len(r.sealed) > chunks, nil
 }
 
 // putPaddedUvarint writes n as a uvarint of exactly three bytes.
@@ -86,15 +89,15 @@ func putPaddedUvarint(b []byte, n int) {
 // room returns a chunk with size bytes to spare, or nil when the buffer is full
 // for this kind of event.
 func (r *recorder) room(size, code int) *chunk {
+	reserved := code == codeExposure || code == codePurchase || code == codeConversion
+	if !reserved && r.used+size > int(float64(r.limit)*commonShare) {
+		return nil
+	}
 	if r.open != nil && cap(r.open.bytes)-len(r.open.bytes) >= size {
 		return r.open
 	}
 	need := max(chunkBytes, size)
-	limit := r.limit
-	if code != codeExposure && code != codePurchase && code != codeConversion {
-		limit = int(float64(limit) * commonShare)
-	}
-	if r.held+need > limit {
+	if r.held+need > r.limit {
 		return nil
 	}
 	r.seal()
@@ -145,6 +148,7 @@ func (r *recorder) giveBack(chunks []*chunk) {
 	defer r.mu.Unlock()
 	for _, c := range chunks {
 		r.held -= cap(c.bytes)
+		r.used -= len(c.bytes)
 		if r.spare == nil && cap(c.bytes) == chunkBytes {
 			c.bytes, c.count = c.bytes[:0], 0
 			r.spare = c

@@ -15,8 +15,13 @@ type ReportOptions struct {
 	// Level is the confidence level of intervals. Zero means 0.95.
 	Level float64
 
-	// Phase is the phase to report. Nil means the newest plan's.
+	// Phase is the phase to report. Nil means the plan's.
 	Phase *int
+
+	// Version is the plan version that says what the experiment and its metrics
+	// are: for experiments that are no longer in the plan, and for the weights
+	// of an earlier phase. 0 means the version in effect.
+	Version int64
 
 	// Clock is where time comes from. Nil means the system's clock.
 	Clock Clock
@@ -144,8 +149,8 @@ const (
 	fewEvents          = 5
 )
 
-// NewReport reads the newest plan and the results of an experiment from a store
-// and computes the report. It returns an error matching [ErrNotFound] for an
+// NewReport reads the plan in effect and the results of an experiment from a
+// store and computes the report. It returns an error matching [ErrNotFound] for an
 // experiment that the plan does not have. Cost: that of [ResultStore.Results].
 func NewReport(ctx context.Context, store Store, experiment string, opts ReportOptions) (*Report, error) {
 	if opts.Level == 0 {
@@ -157,7 +162,7 @@ func NewReport(ctx context.Context, store Store, experiment string, opts ReportO
 	if opts.Clock == nil {
 		opts.Clock = systemClock{}
 	}
-	plan, err := newest(ctx, store)
+	plan, err := planOf(ctx, store, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +185,23 @@ func NewReport(ctx context.Context, store Store, experiment string, opts ReportO
 		return nil, err
 	}
 	return b.build(), nil
+}
+
+// planOf returns the plan that a report goes by.
+func planOf(ctx context.Context, store PlanStore, opts ReportOptions) (*Plan, error) {
+	if opts.Version != 0 {
+		v, err := store.Plan(ctx, PlanParams{Version: opts.Version})
+		return v.Plan, err
+	}
+	now := opts.Clock.Now()
+	versions, err := store.PlansInEffect(ctx, PlansInEffectParams{At: now})
+	if err != nil {
+		return nil, err
+	}
+	if len(versions) == 0 || versions[0].EffectiveAt.After(now) {
+		return &Plan{}, nil
+	}
+	return versions[0].Plan, nil
 }
 
 // Report writes what is buffered, so that the report covers what this process

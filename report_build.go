@@ -2,6 +2,7 @@ package strata
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strataxp/strata/stats"
@@ -109,7 +110,7 @@ func (b *reportBuilder) sampleRatio() {
 	}
 	b.report.SampleRatio = stats.SampleRatio(observed, weights)
 	if reason := b.sharesChanged(); reason != "" {
-		b.report.SampleRatio.Test = stats.Test{PValue: 1, Reason: reason}
+		b.report.SampleRatio = stats.SampleRatioResult{Test: stats.Test{PValue: 1, Reason: reason}}
 	}
 }
 
@@ -117,21 +118,30 @@ func (b *reportBuilder) sampleRatio() {
 // the phase were drawn by, or nothing.
 func (b *reportBuilder) sharesChanged() string {
 	e := b.experiment
-	if b.phase != e.Phase {
-		return "the plan does not know the weights of an earlier phase any more"
-	}
-	for _, a := range e.Earlier {
-		if !e.drawsLike(Allocation{Weights: a.Weights, Audience: e.Audience}) {
-			return "the weights were changed during this phase"
-		}
-	}
-	if with := b.sharedWith(); with != nil {
-		changed := !e.Draining.IsEmpty() || !with.Draining.IsEmpty() || len(with.Earlier) > 0 || len(e.Schedule.Ramp)+len(with.Schedule.Ramp) > 0
-		if changed || e.Buckets.IsEmpty() || with.Buckets.IsEmpty() {
-			return "the shares of the experiment and of the shared control did not stay fixed"
-		}
+	switch with := b.sharedWith(); {
+	case b.phase != e.Phase:
+		return "this plan version does not have the weights of that phase (name an earlier one in ReportOptions.Version)"
+	case e.History.KeepFrom > 0:
+		return "units were drawn anew during this phase"
+	case reweighted(e):
+		return "the weights were changed during this phase"
+	case with != nil && (reweighted(with) || resized(e) || resized(with)):
+		return "the shares of the experiment and of the shared control did not stay fixed"
 	}
 	return ""
+}
+
+// reweighted reports whether some unit of the phase was drawn by other weights
+// than today's.
+func reweighted(e *Experiment) bool {
+	return slices.ContainsFunc(e.Earlier, func(a Allocation) bool {
+		return !e.drawsLike(Allocation{Weights: a.Weights, Audience: e.Audience})
+	})
+}
+
+// resized reports whether the phase had another share of its layer before.
+func resized(e *Experiment) bool {
+	return e.History.Resized || e.History.KeepFrom > 0 || len(e.Schedule.Ramp) > 0 || e.Buckets.IsEmpty()
 }
 
 // metric adds a metric, or each step of a funnel.
@@ -151,7 +161,7 @@ func (b *reportBuilder) metric(m *Metric, primary bool) {
 
 func (b *reportBuilder) addMetric(m *Metric, r MetricReport, entry int) {
 	r.Metric, r.Type, r.Guardrail = m.Key, m.Type, m.Guardrail
-	if m.Measure.Value == ValueTotal || m.Measure.Value == ValueDiscount {
+	if m.Measure.isMoney() && (m.Denominator == nil || !m.Denominator.isMoney()) {
 		r.Currency = m.Measure.Currency
 	}
 	r.Direction = orDefault(m.Direction, Increase)

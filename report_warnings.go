@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/strataxp/strata/stats"
@@ -82,18 +83,21 @@ func (b *reportBuilder) warnMissing() {
 	}
 }
 
-// warnFew names shares that rest on a handful of units, for which the normal
-// distribution of the interval is a poor one.
+// warnFew names shares that rest on a handful of units in some treatment, for
+// which the normal distribution of interval and test is a poor one.
 func (b *reportBuilder) warnFew() {
 	for _, m := range b.report.Metrics {
 		if m.Type != MetricConversion && m.Type != MetricFunnel {
 			continue
 		}
+		least, with, all := math.Inf(1), 0.0, 0.0
 		for _, e := range m.Estimates {
-			with := e.Estimate.Value * float64(e.Units)
-			if few := min(with, float64(e.Units)-with); e.Units > 0 && few > 0 && few < fewEvents-0.5 {
-				b.add(Caution, WarnFew, "%s: in treatment %q only %.0f units differ from the rest, too few for the interval and p-value to be exact", m.Label, e.Treatment, few)
-			}
+			n := float64(e.Units)
+			least = min(least, e.Estimate.Value*n, n-e.Estimate.Value*n)
+			with, all = with+e.Estimate.Value*n, all+n
+		}
+		if nobody, everybody := with < 0.5, all-with < 0.5; !nobody && !everybody && least < fewEvents-0.5 {
+			b.add(Caution, WarnFew, "%s: in one treatment only %.0f units differ from the others, too few for interval and p to be exact", m.Label, least)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package strata
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,7 @@ type snapLayer struct {
 	slots []snapSlot
 	key   string
 	in    *snapDomain // the domain it lies in; nil for the root
+	path  []snapStep  // the domains on the way from the root
 	snap  *Snapshot
 }
 
@@ -132,19 +134,11 @@ type snapParam struct {
 type snapExperiment struct {
 	seed     uint64
 	ends     []uint32 // cumulative weights
-	running  bool     // status and schedule let units in or keep them
-	closed   bool     // intake is closed
-	draft    bool
-	live     bool // its status lets units in or keeps them, schedule aside
 	layer    *snapLayer
-	path     []snapStep
 	audience *audience.Program
-
-	earlier         []snapAllocation
-	audienceChanged bool
-	drains          bool // the experiment has draining buckets
-	domainDrains    bool // some domain on the path is draining
-	kept            *keptUnits
+	earlier  []snapAllocation
+	keep     *keepRange // nil where there is nobody to keep
+	kept     *keptUnits
 
 	treatments []snapTreatment // behind the experiment's own, that of a shared control
 	touches    []touch
@@ -153,6 +147,12 @@ type snapExperiment struct {
 
 	key   string
 	phase int
+
+	running         bool // status and schedule let units in or keep them
+	live            bool // status does, schedule aside
+	closed          bool // intake is closed
+	draft           bool
+	audienceChanged bool // an earlier allocation had another audience
 }
 
 // snapTreatment is a treatment, compiled.
@@ -161,10 +161,17 @@ type snapTreatment struct {
 	mark uint64 // seed of the treatment's marks in the exposure filter
 }
 
-// snapStep is a domain on the way from the root to an experiment's layer.
+// snapStep is a domain on the way from the root to a layer.
 type snapStep struct {
 	layer  *snapLayer
 	domain *snapDomain
+	drains bool // the domain has draining buckets
+}
+
+// drains reports whether some domain on the way to the layer has draining
+// buckets.
+func (l *snapLayer) drains() bool {
+	return slices.ContainsFunc(l.path, func(s snapStep) bool { return s.drains })
 }
 
 // touch is a parameter that an experiment sets in at least one treatment.

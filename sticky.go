@@ -1,6 +1,8 @@
 package strata
 
 import (
+	"context"
+	"iter"
 	"math/bits"
 	"slices"
 	"sort"
@@ -82,10 +84,60 @@ func (k *keptUnits) Len() int {
 	return len(k.hashes)
 }
 
+// keepRange says which exposures of a phase are kept: those by plan versions of
+// at least from and below before; see History.
+type keepRange struct{ from, before int64 }
+
 // wantsKept reports whether some unit's treatment may depend on what it was
 // exposed to before: only then does the engine ask the store.
-func (e *snapExperiment) wantsKept() bool {
-	return e.live && (e.closed || e.drains || e.domainDrains || len(e.earlier) > 0)
+func (e *snapExperiment) wantsKept() bool { return e.live && e.keep != nil }
+
+// exposedTo is an exposure in terms of the experiment whose slot decides.
+type exposedTo struct {
+	keptUnit
+	version int64 // of the plan that assigned
+}
+
+// keptOf lists the exposures that decide whom an experiment keeps: its own, and
+// those by which experiments that share its control met that control. after
+// holds, by experiment, how far earlier lists went, and is brought up to date;
+// it may be nil.
+func (s *Snapshot) keptOf(ctx context.Context, store ExposureStore, e *snapExperiment, after map[string]int64) iter.Seq2[exposedTo, error] {
+	return func(yield func(exposedTo, error) bool) {
+		if !e.wantsKept() {
+			return
+		}
+		for _, from := range s.sources(e) {
+			for x, err := range store.Exposed(ctx, ExposedParams{Experiment: from.key, Phase: from.phase, After: after[from.key]}) {
+				if err != nil {
+					yield(exposedTo{}, err)
+					return
+				}
+				if after != nil {
+					after[from.key] = x.Sequence
+				}
+				t := e.index(x.Treatment)
+				if own := from == e; t < 0 || !own && t != 0 {
+					continue
+				}
+				if !yield(exposedTo{keptUnit{x.Hash, uint8(t)}, x.Version}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sources lists an experiment and those that share its control, which expose
+// units to its first treatment.
+func (s *Snapshot) sources(e *snapExperiment) []*snapExperiment {
+	list := []*snapExperiment{e}
+	for _, key := range sortedKeys(s.experiments) {
+		if x := s.experiments[key]; x.control == e {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // moved reports whether the newest allocation might give an exposed unit
@@ -93,14 +145,17 @@ func (e *snapExperiment) wantsKept() bool {
 // unit that stays, which costs memory and changes nothing (a ramp may have
 // opened the unit's bucket since e was compiled); it never overlooks one that
 // moves.
-func (e *snapExperiment) moved(h uint64, treatment int) bool {
-	if e.closed || e.audienceChanged || e.domainDrains {
+func (e *snapExperiment) moved(x exposedTo) bool {
+	if x.version < e.keep.from || x.version >= e.keep.before {
+		return false
+	}
+	if e.closed || e.audienceChanged || e.layer.drains() {
 		return true
 	}
-	if slot := e.layer.slot(bucketOf(h, e.layer.seed)); slot.exp != e || slot.kind != slotOpen {
+	if slot := e.layer.slot(bucketOf(x.hash, e.layer.seed)); slot.exp != e || slot.kind != slotOpen {
 		return true
 	}
-	return pick(e.ends, mix(h, e.seed)) != treatment
+	return pick(e.ends, mix(x.hash, e.seed)) != int(x.treatment)
 }
 
 // exposureFilter remembers which exposures this process has recorded, so that
@@ -112,6 +167,10 @@ type exposureFilter struct {
 	sets []exposureSet
 	mask uint64
 }
+
+// exposureMark is the seed of a treatment's marks in the filter. It goes by key
+// and not by position: when treatments change places, units meet another one.
+func exposureMark(seed uint64, treatment string) uint64 { return mix(seed, hashID(treatment)) }
 
 // exposureSet is one line of the filter. Four ways keep units that fall
 // together from pushing each other out at every request.

@@ -169,6 +169,7 @@ type ExposedUnit struct {
 	Sequence  int64 // rises from entry to entry, above 0
 	Hash      uint64
 	Treatment string
+	Version   int64 // of the plan that assigned, as in the exposure
 }
 
 // ResultStore adds up what happened to the exposed units of an experiment.

@@ -52,3 +52,21 @@ func (u *Unit) copyFrom(from *Unit) {
 	u.Request = from.Request
 	u.Attributes = from.Attributes
 }
+
+// only returns a unit that has a single id.
+func only(div int, id string) Unit {
+	var u Unit
+	switch diversions[div] {
+	case ByTenant:
+		u.Tenant = id
+	case ByUser:
+		u.User = id
+	case ByDevice:
+		u.Device = id
+	case BySession:
+		u.Session = id
+	default:
+		u.Request = id
+	}
+	return u
+}

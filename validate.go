@@ -2,6 +2,8 @@ package strata
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -161,7 +163,7 @@ func (v *validator) layerPlace(path string, x *Layer) {
 		return
 	}
 	for _, s := range up {
-		if above, ok := s.layer.Diversion.index(); ok && own < above {
+		if above, known := s.layer.Diversion.index(); ok && known && own < above {
 			v.report(path+".diversion", diversions[own], "layer %q above diverts by %s, which is finer: a unit would be in and out by turns; divert by %s or finer",
 				s.layer.Key, diversions[above], diversions[above])
 		}
@@ -196,7 +198,7 @@ func (v *validator) disjoint(domain string) {
 		if l.Launch {
 			continue
 		}
-		for key := range v.tree.owned(l) {
+		for _, key := range slices.Sorted(maps.Keys(v.tree.owned(l))) {
 			if other, taken := owner[key]; taken {
 				v.report(fmt.Sprintf("layers[%d].parameters", v.layerIndex(l)), key,
 					"can be set twice on one path, in or below layer %q and in or below layer %q; give it to one of them", other, l.Key)

@@ -275,7 +275,7 @@ func (v *validator) measure(path string, m Measure, needsValue bool) {
 	case needsValue && !slices.Contains(allowed, m.Value):
 		v.report(path+".value", m.Value, "events of kind %q have these values: %v", m.Event, allowed)
 	}
-	money := m.Value == ValueTotal || m.Value == ValueDiscount
+	money := m.isMoney()
 	switch {
 	case money && !validCurrency(m.Currency):
 		v.report(path+".currency", m.Currency, "money needs a currency of three capital letters, such as EUR; amounts of different currencies are never added")

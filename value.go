@@ -75,10 +75,14 @@ func intFromNumber(n json.Number) (int64, error) {
 	return intFromFloat(f)
 }
 
-// intFromFloat accepts floats that hold an integer exactly.
+// intFromFloat accepts floats that hold an integer exactly. From 2⁵³ on a float
+// may be what another integer was rounded to.
 func intFromFloat(f float64) (int64, error) {
-	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+	if f != math.Trunc(f) {
 		return 0, fmt.Errorf("expected an integer, found %v", f)
+	}
+	if math.Abs(f) >= 1<<53 {
+		return 0, fmt.Errorf("expected an integer of 64 bits, found %v; write large ones as plain digits", f)
 	}
 	return int64(f), nil
 }

@@ -289,7 +289,7 @@ func (s *Store) exposedFrom(ctx context.Context, params strata.ExposedParams, at
 	}
 	for i := max(at, 0); i < len(p.exposed); i++ {
 		if x := p.exposed[i].first; x.Bucket >= 0 {
-			return strata.ExposedUnit{Sequence: int64(i + 1), Hash: x.Hash, Treatment: x.Treatment}, i + 1, nil
+			return strata.ExposedUnit{Sequence: int64(i + 1), Hash: x.Hash, Treatment: x.Treatment, Version: x.Version}, i + 1, nil
 		}
 	}
 	return strata.ExposedUnit{}, 0, nil

@@ -13,6 +13,8 @@ func (g Group) Estimate(level float64) Estimate {
 		return noValue(g.Reason)
 	case g.Reason != "":
 		return noInterval(g.Mean, g.Reason)
+	case g.Variance == 0:
+		return noInterval(g.Mean, "all units are alike, so there is no standard error")
 	case !(level > 0 && level < 1):
 		return noInterval(g.Mean, fmt.Sprintf("the confidence level %v is not between 0 and 1", level))
 	}

@@ -145,9 +145,24 @@ func (n listContains) eval(a attributes) tri {
 			}
 		}
 		return no
+	case nil:
+		return unknown
 	default:
+		return n.among(reflect.ValueOf(list))
+	}
+}
+
+// among looks through a list of a type that the program made itself.
+func (n listContains) among(list reflect.Value) tri {
+	if k := list.Kind(); k != reflect.Slice && k != reflect.Array || list.Type().Elem().Kind() != reflect.String {
 		return unknown
 	}
+	for i := range list.Len() {
+		if list.Index(i).String() == n.value {
+			return yes
+		}
+	}
+	return no
 }
 
 func (n substring) eval(a attributes) tri {
