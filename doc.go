@@ -8,7 +8,7 @@
 //
 //	store := memstore.New()
 //	eng, err := strata.Open(ctx, store, strata.Config{})
-//	defer eng.Close(ctx)
+//	defer eng.Close(shutdownCtx) // a context with a deadline of its own
 //
 //	var ctaColor = strata.StringParam("cta.color", "grey") // once, at package level
 //
@@ -35,7 +35,8 @@
 //     and in every release of a major version. bucket.go specifies the hash.
 //   - Widening an experiment moves nobody. Whatever would move units of a running
 //     experiment is shown by [Diff], and [Publish] refuses it unless it is asked
-//     for by name; units that were exposed keep their treatment by default.
+//     for by name; units that were exposed keep their treatment by default, and
+//     a phase that has run is never drawn in another way.
 //   - A unit without the id that a layer diverts by is in nothing there. A unit in
 //     an experiment's buckets that does not match its audience is in no experiment
 //     of that layer.
@@ -59,9 +60,9 @@
 //
 // experiment.go, layer.go, metric.go and plan.go hold the plan, validate.go its
 // rules, bucket.go the hash, snapshot.go and assign.go what happens at a
-// request, diff.go, publish.go and sticky.go what happens when the plan changes,
-// events.go, recorder.go and flusher.go the way of an event to the store,
-// attribution.go and report.go (with report_build.go) the way back. Package
-// stats is the statistics, package memstore the store in memory, package
+// request, diff.go, publish.go, settle.go and sticky.go what happens when it
+// changes, events.go, recorder.go and flusher.go the way of an event to the
+// store, attribution.go and report.go (with report_build.go) the way back.
+// Package stats is the statistics, package memstore the store in memory, package
 // storetest the suite that every store passes.
 package strata

@@ -22,7 +22,9 @@ type Plan struct {
 	Version int64 `json:"version,omitempty"`
 
 	// EffectiveAt is when every process switches to this version. The zero
-	// time means as soon as each process has loaded it.
+	// time means as soon as each process has loaded it. A version is based on
+	// the newest one, also where that one still waits: if it takes effect
+	// earlier, it brings the waiting changes with it.
 	EffectiveAt time.Time `json:"effective_at,omitzero"`
 
 	Parameters  []Parameter  `json:"parameters,omitempty"`

@@ -32,7 +32,8 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	report, err := replay(context.Background(), *data, os.Stderr)
+	report, err := replay(context.Background(), *data, func(units int) { fmt.Fprintf(os.Stderr, "\r%d units", units) })
+	fmt.Fprintln(os.Stderr)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -43,8 +44,9 @@ func main() {
 // not say. What they did came a day later.
 var exposedAt = time.Date(2020, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// replay runs the file at path through an engine and reports.
-func replay(ctx context.Context, path string, progress io.Writer) (report *strata.Report, err error) {
+// replay runs the file at path through an engine and reports. It tells progress
+// how many units it has taken in.
+func replay(ctx context.Context, path string, progress func(units int)) (report *strata.Report, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,7 @@ func open(ctx context.Context, source *source) (*strata.Engine, error) {
 }
 
 // record takes the rows in, one unit each.
-func record(ctx context.Context, eng *strata.Engine, source *source, rows *csv.Reader, header []string, progress io.Writer) error {
+func record(ctx context.Context, eng *strata.Engine, source *source, rows *csv.Reader, header []string, progress func(units int)) error {
 	column := make(map[string]int)
 	for i, name := range header {
 		column[name] = i
@@ -110,7 +112,7 @@ func record(ctx context.Context, eng *strata.Engine, source *source, rows *csv.R
 	for n := 1; ; n++ {
 		cells, err := rows.Read()
 		if err == io.EOF {
-			fmt.Fprintf(progress, "\r%d units\n", n-1)
+			progress(n - 1)
 			return nil
 		}
 		if err != nil {
@@ -121,7 +123,7 @@ func record(ctx context.Context, eng *strata.Engine, source *source, rows *csv.R
 			return fmt.Errorf("row %d: %w", n, err)
 		}
 		if n%5000 == 0 { // the buffer is bounded: let the store keep up
-			fmt.Fprintf(progress, "\r%d units", n)
+			progress(n)
 			if _, err := eng.Flush(ctx); err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +19,7 @@ func replayed(t *testing.T, name string) *strata.Report {
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("the real data is not here: %v; set STRATA_DATA", err)
 	}
-	r, err := replay(t.Context(), path, io.Discard)
+	r, err := replay(t.Context(), path, func(int) {})
 	require.NoError(t, err)
 	return r
 }
@@ -77,17 +76,17 @@ func TestHillstrom(t *testing.T) {
 func TestUnknownFilesAreRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "other.csv")
 	require.NoError(t, os.WriteFile(path, []byte("a,b\n1,2\n"), 0o600))
-	_, err := replay(t.Context(), path, io.Discard)
+	_, err := replay(t.Context(), path, func(int) {})
 	require.ErrorContains(t, err, "neither Cookie Cats nor Hillstrom")
 
 	require.NoError(t, os.WriteFile(path, []byte("segment,visit,conversion,spend\nNobody,0,0,0\n"), 0o600))
-	_, err = replay(t.Context(), path, io.Discard)
+	_, err = replay(t.Context(), path, func(int) {})
 	require.ErrorContains(t, err, "row 1")
 
-	_, err = replay(t.Context(), path+".gz", io.Discard)
+	_, err = replay(t.Context(), path+".gz", func(int) {})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path+".gz", []byte("not gzip"), 0o600))
-	_, err = replay(t.Context(), path+".gz", io.Discard)
+	_, err = replay(t.Context(), path+".gz", func(int) {})
 	require.Error(t, err)
 	require.False(t, strings.Contains(err.Error(), "panic"))
 }

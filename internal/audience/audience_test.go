@@ -159,6 +159,7 @@ func TestErrorsWithCures(t *testing.T) {
 		"upper(country)":          "not part of the language of audiences",
 		"a + 1 == 2":              "must compare an attribute with a value",
 		"a ? b : c":               "not part of the language of audiences",
+		"$env == 1":               "must compare an attribute",
 		"tags[0] == \"x\"":        "must compare an attribute with a value",
 		"a?.b":                    "not part of the language of audiences",
 		"any(tags, # == 1)":       "not part of the language of audiences",

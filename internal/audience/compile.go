@@ -3,6 +3,7 @@ package audience
 import (
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -220,6 +221,9 @@ func (c *compiler) attribute(n ast.Node, t Type) (string, error) {
 func attributeName(n ast.Node) (string, error) {
 	switch n := n.(type) {
 	case *ast.IdentifierNode:
+		if strings.HasPrefix(n.Value, "$") { // expr's own variables
+			return "", unsupported(n)
+		}
 		return n.Value, nil
 	case *ast.MemberNode:
 		property, ok := n.Property.(*ast.StringNode)
