@@ -88,11 +88,11 @@ func TestKeepIsNotPromisedInVain(t *testing.T) {
 // broken lets listing exposed units fail.
 type broken struct {
 	*memstore.Store
-	down bool
+	down atomic.Bool
 }
 
 func (b *broken) Exposed(ctx context.Context, p strata.ExposedParams) iter.Seq2[strata.ExposedUnit, error] {
-	if b.down {
+	if b.down.Load() {
 		return func(yield func(strata.ExposedUnit, error) bool) { yield(strata.ExposedUnit{}, errDown) }
 	}
 	return b.Store.Exposed(ctx, p)
@@ -109,22 +109,47 @@ func TestNoSwitchWithoutTheKeptUnits(t *testing.T) {
 	flush(t, eng)
 	closed := edited(t, store, status(strata.StatusIntakeClosed))
 	publish(t, store, closed)
-	store.down = true
+	store.down.Store(true)
 	require.ErrorIs(t, eng.Refresh(t.Context()), errDown)
 	require.EqualValues(t, 1, eng.Status().Version, "the switch waits")
 	require.Equal(t, before, treatments(eng, "cta-color", 300))
 
-	store.down = false
+	store.down.Store(false)
 	require.NoError(t, eng.Refresh(t.Context()))
 	require.EqualValues(t, 2, eng.Status().Version)
 	require.Equal(t, before, treatments(eng, "cta-color", 300))
 
-	store.down = false
+	store.down.Store(false)
 	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Parameters[0].Description = "new" }))
-	store.down = true
+	store.down.Store(true)
 	require.ErrorIs(t, eng.Refresh(t.Context()), errDown)
 	require.EqualValues(t, 3, eng.Status().Version, "what is known already goes along")
 	require.Equal(t, before, treatments(eng, "cta-color", 300))
+}
+
+// A switch that is due and cannot be made yet is made as soon as it can, and
+// meanwhile nothing spins: in the bubble of this test, time would stand still.
+func TestADueSwitchWaitsForTheKeptUnits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &broken{Store: memstore.New()}
+		publish(t, store, colorPlan(1))
+		eng := open(t, store, strata.Config{RefreshInterval: 5 * time.Second})
+		before := treatments(eng, "cta-color", 100)
+		expose(eng, "cta-color", 0, 100)
+		publish(t, store, edited(t, store, func(p *strata.Plan) {
+			p.EffectiveAt, p.Experiments[0].Status = time.Now().Add(time.Minute), strata.StatusIntakeClosed
+		}))
+		store.down.Store(true)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.EqualValues(t, 1, eng.Status().Version)
+		require.Equal(t, before, treatments(eng, "cta-color", 100))
+		store.down.Store(false)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		require.EqualValues(t, 2, eng.Status().Version)
+		require.Equal(t, before, treatments(eng, "cta-color", 100))
+	})
 }
 
 // Two plans wait, one second apart, and both keep units; so do the users who met

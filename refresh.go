@@ -105,7 +105,9 @@ func (r *refresher) untilDue() time.Duration {
 	}
 	consider(r.engine.snap.Load().next)
 	for _, p := range r.plans[1:] {
-		consider(p.plan.EffectiveAt)
+		if at := p.plan.EffectiveAt; at.After(now) || r.ready(p) {
+			consider(at)
+		} // else: refresh switches, once the units to keep are known
 	}
 	return max(wait, 0)
 }
