@@ -315,15 +315,18 @@ func (a *Assignment) walk(layers []*snapLayer, keptOnly bool, yield func(Decisio
 		layers = layers[len(block):]
 		a.drawUsual(block, &usual, keptOnly)
 		for i, l := range block {
-			d := Decision{l, l.sole, a.hash[l.div], drawn{int16(usual[i]), ReasonAssigned}}
-			if usual[i] < 0 {
-				d.slot = a.slot(l)
-				d.drawn = a.decide(d.slot, keptOnly)
+			if t := usual[i%walkBlock]; t >= 0 {
+				if !yield(Decision{l, l.sole, a.hash[l.div], drawn{int16(t), ReasonAssigned}}) {
+					return false
+				}
+				continue
 			}
+			slot := a.slot(l)
+			d := Decision{l, slot, a.hash[l.div], a.decide(slot, keptOnly)}
 			if !yield(d) {
 				return false
 			}
-			if d.reason == ReasonDomain && !a.walk(d.slot.domain.layers, keptOnly || d.slot.kind == slotDomainDraining, yield) {
+			if d.reason == ReasonDomain && !a.walk(slot.domain.layers, keptOnly || slot.kind == slotDomainDraining, yield) {
 				return false
 			}
 		}
@@ -338,10 +341,11 @@ func (a *Assignment) drawUsual(block []*snapLayer, usual *[walkBlock]int8, keptO
 		has = 0
 	}
 	for i, l := range block[:min(walkBlock, len(block))] {
-		usual[i] = -1
-		if l.plain && has>>l.div&1 != 0 {
-			usual[i] = int8(l.usual.treatment(a.hash[l.div]))
+		t := -1
+		if has&l.plain != 0 {
+			t = l.usual.treatment(a.hash[l.div])
 		}
+		usual[i%walkBlock] = int8(t)
 	}
 }
 

@@ -243,7 +243,9 @@ func (c *compiler) fill(l *Layer) {
 	out.bits, out.mask, out.table = packOwners(sets)
 	if len(sets) == 1 && out.bits == 0 {
 		out.sole = &out.slots[1]
-		out.plain, out.usual = out.sole.plain, out.sole.draw
+		if out.sole.plain {
+			out.plain, out.usual = 1<<out.div, out.sole.draw
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ type snapLayer struct {
 	usual draw
 	sole  *snapSlot // the owner of all buckets, where there is such a one
 	div   uint8     // index in diversions
-	plain bool      // usual is set
+	plain uint8     // 1<<div where usual is set, else 0
 
 	seed  uint64
 	table []uint64
