@@ -129,17 +129,18 @@ func (v *validator) layers() {
 			v.report(path+".salt", x.salt(), "layer %q has the same salt, so both would cut traffic alike; choose another", other)
 		}
 		salts[x.salt()] = x.Key
-		v.layerParameters(path, x)
+		v.references(path+".parameters", "parameter", x.Parameters, func(key string) bool { return v.params[key] != nil })
 		v.layerPlace(path, x)
 	}
 }
 
-func (v *validator) layerParameters(path string, x *Layer) {
+// references checks a list of keys: each exists, and none stands twice.
+func (v *validator) references(path, kind string, keys []string, exists func(key string) bool) {
 	seen := make(map[string]bool)
-	for j, key := range x.Parameters {
-		at := fmt.Sprintf("%s.parameters[%d]", path, j)
-		if v.params[key] == nil {
-			v.report(at, key, "no parameter has this key")
+	for i, key := range keys {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if !exists(key) {
+			v.report(at, key, "no %s has this key", kind)
 		}
 		if seen[key] {
 			v.report(at, key, "named twice; keep one")

@@ -49,7 +49,7 @@ func (v *validator) experiment(path string, x *Experiment) {
 	v.treatments(path, x, layer)
 	v.sharedControl(path, x)
 	v.schedule(path+".schedule", x.Schedule)
-	v.metricKeys(path, x)
+	v.references(path+".metrics", "metric", x.Metrics, func(key string) bool { return v.metric[key] != nil })
 	v.earlier(path, x)
 }
 
@@ -147,20 +147,6 @@ func (v *validator) schedule(path string, s Schedule) {
 		if j > 0 && !(step.Share > s.Ramp[j-1].Share && step.At.After(s.Ramp[j-1].At)) {
 			v.report(at, step.Share, "each step is later and larger than the one before; to shrink, change the buckets")
 		}
-	}
-}
-
-func (v *validator) metricKeys(path string, x *Experiment) {
-	seen := make(map[string]bool)
-	for j, key := range x.Metrics {
-		at := fmt.Sprintf("%s.metrics[%d]", path, j)
-		if v.metric[key] == nil {
-			v.report(at, key, "no metric has this key")
-		}
-		if seen[key] {
-			v.report(at, key, "named twice; keep one")
-		}
-		seen[key] = true
 	}
 }
 
