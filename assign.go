@@ -213,7 +213,7 @@ func (e *snapExperiment) drewOtherwise(x uint64, t int) bool {
 // admits nobody admits nobody to a control that it shares either, and it learns
 // nothing while that control does not run.
 func (e *snapExperiment) idle(t int) bool {
-	return e.control != nil && (!e.control.running || e.closed && t == e.sharedTreatment())
+	return e.control != nil && (!e.control.running || (e.closed || e.unopened) && t == e.sharedTreatment())
 }
 
 // expose records an exposure unless this process did so before.

@@ -108,13 +108,14 @@ func (c *compiler) domain(d *Domain) {
 func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 	*out = snapExperiment{
 		key: e.Key, phase: e.Phase,
-		seed:    experimentSeed(e.salt(), e.Phase),
-		layer:   c.layers[e.Layer],
-		running: e.Status.live() && e.Schedule.running(c.at),
-		live:    e.Status.live(),
-		closed:  e.Status == StatusIntakeClosed,
-		draft:   e.Status == "" || e.Status == StatusDraft,
-		kept:    c.kept[e.Key],
+		seed:     experimentSeed(e.salt(), e.Phase),
+		layer:    c.layers[e.Layer],
+		running:  e.Status.live() && e.Schedule.running(c.at),
+		live:     e.Status.live(),
+		unopened: e.Schedule.open(c.at) == 0,
+		closed:   e.Status == StatusIntakeClosed,
+		draft:    e.Status == "" || e.Status == StatusDraft,
+		kept:     c.kept[e.Key],
 	}
 	if h := e.History; h.KeepBefore > 0 {
 		out.keep = &keepRange{h.KeepFrom, h.KeepBefore}

@@ -289,6 +289,20 @@ func TestASharerWaitsForItsControl(t *testing.T) {
 	require.Len(t, results(t, store, "blue").Treatments, 2)
 }
 
+// Nor does it while its own ramp has opened nothing.
+func TestASharerMeetsNoControlBeforeItsRamp(t *testing.T) {
+	plan := sharedPlan(t)
+	plan.Experiment("blue").Schedule.Ramp = []strata.RampStep{{At: time.Now().Add(time.Hour), Share: 0.5}}
+	eng, store := opened(t, plan)
+	color := strata.StringParam("cta.color", "grey")
+	for i := range 500 {
+		color.Get(eng.Assign(user(i)))
+	}
+	flush(t, eng)
+	require.Empty(t, results(t, store, "blue").Treatments)
+	require.Len(t, results(t, store, "green").Treatments, 2)
+}
+
 // A program may say its whole plan anew on top of the stored one.
 func TestAPlanSaidAnewKeepsItsBuckets(t *testing.T) {
 	say := func(p *strata.Plan, a, b float64) *strata.Plan {

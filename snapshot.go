@@ -151,6 +151,7 @@ type snapExperiment struct {
 	running         bool // status and schedule let units in or keep them
 	live            bool // status does, schedule aside
 	closed          bool // intake is closed
+	unopened        bool // the ramp has opened no bucket yet
 	draft           bool
 	audienceChanged bool // an earlier allocation had another audience
 }
