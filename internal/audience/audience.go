@@ -79,8 +79,9 @@ func (p *Program) Attributes() map[string]Type {
 	return maps.Clone(p.types)
 }
 
-// Match reports whether the attributes satisfy the condition. It does not
-// allocate, and never panics whatever the attributes hold.
+// Match reports whether the attributes satisfy the condition. It never panics,
+// whatever the attributes hold, and does not allocate, patterns aside: regexp
+// does once in a while.
 func (p *Program) Match(attributes map[string]any) bool {
 	return p.root.eval(attributes) == yes
 }

@@ -229,12 +229,14 @@ func FuzzCompile(f *testing.F) {
 	})
 }
 
+// Patterns are left out: regexp keeps what it needs in a pool, which the garbage
+// collector empties, and the race detector at random.
 func TestMatchDoesNotAllocate(t *testing.T) {
 	attributes := map[string]any{"country": "AT", "version": 7, "vip": true, "tags": []string{"a", "b"}, "score": 0.5, "name": word("Ada"), "n": uint8(3), "own": wordsT{"a", "b"}}
 	for _, condition := range []string{
 		`country in ["DE", "AT"] && version >= 5`,
 		`vip and not (country == "US") and "b" in tags and score < 1 and name startsWith "A" and n in [1, 2, 3]`,
-		`name matches "^A.*a$" or missing == nil`,
+		`name endsWith "a" or missing == nil`,
 		`"b" in own and not ("c" in own)`,
 		`missing > 5 or other contains "x"`,
 	} {
