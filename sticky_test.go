@@ -2,6 +2,7 @@ package strata
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -127,11 +128,15 @@ func TestSnapshotsAreSmall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			plan := manyExperiments(t, n, perLayer)
 			var snap *Snapshot
-			bytes := heapOf(func() {
-				var err error
-				snap, err = Compile(plan, earliestEvent)
-				require.NoError(t, err)
-			})
+			bytes := int64(math.MaxInt64)
+			for range 3 { // whatever else the process does only adds
+				snap = nil
+				bytes = min(bytes, heapOf(func() {
+					var err error
+					snap, err = Compile(plan, earliestEvent)
+					require.NoError(t, err)
+				}))
+			}
 			require.Less(t, bytes/n, int64(2000))
 			runtime.KeepAlive(snap)
 			runtime.KeepAlive(plan)
