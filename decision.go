@@ -63,8 +63,8 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // Decision is what one layer decided for one unit, and why. It is small (32
 // bytes) and refers to the snapshot it comes from.
 //
-// It has four fields, so that the compiler keeps it in registers: spelled out in
-// six it made BenchmarkAssignAll half as fast again.
+// It has four fields, so that the compiler keeps it in registers: with six,
+// BenchmarkAssignAll took half as long again.
 type Decision struct {
 	layer *snapLayer
 	slot  *snapSlot // nil without an id
