@@ -9,6 +9,8 @@ import (
 
 // UnitTotals is what one unit contributes to a metric: one variable for most
 // metrics, numerator and denominator for a ratio, one for each step of a funnel.
+// Behind them, where the metric has a PrePeriod, stand the same once more, added
+// up over the time before the exposure.
 type UnitTotals struct {
 	// Variables is how many values there are. 0 means that the unit has no
 	// value and takes no part: only a [MetricMean] leaves units out.
@@ -18,7 +20,7 @@ type UnitTotals struct {
 	// they stand in Floats.
 	Exact    bool
 	Integers [maxSteps]int64
-	Floats   [2]float64
+	Floats   [4]float64
 
 	// OtherCurrency is the number of purchases left out for their currency,
 	// each once: also where both measures of a ratio leave it out.
@@ -30,6 +32,10 @@ type UnitTotals struct {
 // do not count, nor do forced ones. Events may come in any order. Purchases
 // tracked twice must have been left out before.
 //
+// With a PrePeriod, events from exposure minus PrePeriod up to the exposure,
+// which is excluded, are added up for the covariates. What happened then cannot
+// be an effect of the treatment.
+//
 // Integers that add up beyond the range of int64 stop at its ends, and a Cap
 // on integers is rounded down. A step of a funnel is taken by the earliest
 // matching event at or after the step before that has taken none yet; of
@@ -38,14 +44,49 @@ type UnitTotals struct {
 // This is the definition of every metric: a store that computes in another way
 // must get the same numbers.
 func (m *Metric) Evaluate(exposed time.Time, events []Record) UnitTotals {
-	switch m.Type {
-	case MetricFunnel:
-		return m.funnel(exposed, events)
-	case MetricRatio:
-		return m.ratio(exposed, events)
+	after := m.counted(exposed)
+	if m.Type == MetricFunnel {
+		return m.funnel(after, events)
 	}
-	sum := m.add(m.Measure, exposed, events)
-	t := UnitTotals{Variables: 1, Exact: true, OtherCurrency: m.otherCurrency(exposed, events)}
+	t := m.totals(after, events)
+	t.OtherCurrency = m.otherCurrency(after, events)
+	if m.PrePeriod > 0 && t.Variables > 0 {
+		before := m.totals(span{exposed.Add(-time.Duration(m.PrePeriod)), exposed}, events)
+		copy(t.Integers[t.Variables:], before.Integers[:before.Variables])
+		copy(t.Floats[t.Variables:], before.Floats[:before.Variables])
+		t.Variables += before.Variables
+	}
+	return t
+}
+
+// span is the time from an instant up to another, which is excluded and may be
+// zero for no end.
+type span struct{ from, to time.Time }
+
+func (s span) contains(at time.Time) bool {
+	return !at.Before(s.from) && (s.to.IsZero() || at.Before(s.to))
+}
+
+// counted is the time in which events are attributed to the exposure.
+func (m *Metric) counted(exposed time.Time) span {
+	return span{exposed, m.windowEnd(exposed)}
+}
+
+// windowEnd returns the end of an exposure's window, or the zero time.
+func (m *Metric) windowEnd(exposed time.Time) time.Time {
+	if m.Window == 0 {
+		return time.Time{}
+	}
+	return exposed.Add(time.Duration(m.Window))
+}
+
+// totals adds up the metric's measure, or those of a ratio, over a span.
+func (m *Metric) totals(in span, events []Record) UnitTotals {
+	if m.Type == MetricRatio {
+		return m.ratio(in, events)
+	}
+	sum := m.add(m.Measure, in, events)
+	t := UnitTotals{Variables: 1, Exact: true}
 	switch {
 	case m.Type == MetricConversion:
 		t.Integers[0] = min(sum.events, 1)
@@ -77,21 +118,15 @@ func (m *Metric) capped(n int64) int64 {
 	return n
 }
 
-func (m *Metric) ratio(exposed time.Time, events []Record) UnitTotals {
-	num, den := m.add(m.Measure, exposed, events), m.add(*m.Denominator, exposed, events)
-	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact, OtherCurrency: m.otherCurrency(exposed, events)}
+func (m *Metric) ratio(in span, events []Record) UnitTotals {
+	num, den := m.add(m.Measure, in, events), m.add(*m.Denominator, in, events)
+	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact}
 	if t.Exact {
 		t.Integers[0], t.Integers[1] = num.total(), den.total()
 	} else {
 		t.Floats[0], t.Floats[1] = num.float(), den.float()
 	}
 	return t
-}
-
-// counts reports whether an event at that instant is attributed to the
-// exposure: first exposure included, end of the window excluded.
-func (m *Metric) counts(exposed, at time.Time) bool {
-	return !at.Before(exposed) && (m.Window == 0 || at.Before(exposed.Add(time.Duration(m.Window))))
 }
 
 // measured is a measure added up over a unit's events.
@@ -118,11 +153,11 @@ func (s *measured) float() float64 {
 	return s.value
 }
 
-func (m *Metric) add(measure Measure, exposed time.Time, events []Record) measured {
+func (m *Metric) add(measure Measure, in span, events []Record) measured {
 	sum := measured{exact: measure.Value != ValueAmount, counting: measure.Value == ValueNumber}
 	for i := range events {
 		r := &events[i]
-		if r.Forced || !m.counts(exposed, r.Event.At()) || !matches(measure.Event, measure.Name, r.Event) {
+		if r.Forced || !in.contains(r.Event.At()) || !matches(measure.Event, measure.Name, r.Event) {
 			continue
 		}
 		if measure.foreign(r.Event) {
@@ -136,14 +171,14 @@ func (m *Metric) add(measure Measure, exposed time.Time, events []Record) measur
 
 // otherCurrency counts the purchases that a measure leaves out for their
 // currency.
-func (m *Metric) otherCurrency(exposed time.Time, events []Record) (n int64) {
+func (m *Metric) otherCurrency(in span, events []Record) (n int64) {
 	if m.Measure.Currency == "" && (m.Denominator == nil || m.Denominator.Currency == "") {
 		return 0
 	}
 	for i := range events {
 		r := &events[i]
 		foreign := m.Measure.foreign(r.Event) || m.Denominator != nil && m.Denominator.foreign(r.Event)
-		if foreign && !r.Forced && m.counts(exposed, r.Event.At()) {
+		if foreign && !r.Forced && in.contains(r.Event.At()) {
 			n++
 		}
 	}
@@ -195,11 +230,11 @@ func addSaturated(a, b int64) int64 {
 }
 
 // funnel finds how far the unit got.
-func (m *Metric) funnel(exposed time.Time, events []Record) UnitTotals {
+func (m *Metric) funnel(in span, events []Record) UnitTotals {
 	t := UnitTotals{Variables: len(m.Steps), Exact: true}
 	order := make([]*Record, 0, len(events))
 	for i := range events {
-		if r := &events[i]; !r.Forced && m.counts(exposed, r.Event.At()) {
+		if r := &events[i]; !r.Forced && in.contains(r.Event.At()) {
 			order = append(order, r)
 		}
 	}
@@ -207,7 +242,7 @@ func (m *Metric) funnel(exposed time.Time, events []Record) UnitTotals {
 		return cmp.Or(a.Event.At().Compare(b.Event.At()), cmp.Compare(a.Event.Name(), b.Event.Name()))
 	})
 
-	from, first := exposed, 0 // order[first] is the first at or after from
+	from, first := in.from, 0 // order[first] is the first at or after from
 	for i := range m.Steps {
 		step := &m.Steps[i]
 		at := first

@@ -56,6 +56,9 @@ func sizeBound(u *Unit, e Event) int {
 	switch e := e.(type) {
 	case Exposure:
 		n += len(e.Experiment) + len(e.Treatment) + len(e.Diversion)
+		for name, value := range e.Attributes {
+			n += len(name) + len(value) + 2*binary.MaxVarintLen64
+		}
 	case PageView:
 		n += len(e.Page) + len(e.Referrer)
 	case Click:
@@ -126,7 +129,15 @@ func appendExposure(b []byte, e *Exposure) []byte {
 	b = appendString(b, string(e.Diversion))
 	b = binary.AppendVarint(b, int64(e.Bucket))
 	b = binary.LittleEndian.AppendUint64(b, e.Hash)
-	return binary.AppendVarint(b, e.Version)
+	b = binary.AppendVarint(b, e.Version)
+	b = binary.AppendUvarint(b, uint64(len(e.Attributes)))
+	if len(e.Attributes) == 0 {
+		return b
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Attributes)) {
+		b = appendString(appendString(b, name), e.Attributes[name])
+	}
+	return b
 }
 
 func appendPurchase(b []byte, e *Purchase) []byte {
@@ -271,11 +282,24 @@ func (d *decoder) uint64() uint64 {
 func (d *decoder) float() float64 { return math.Float64frombits(d.uint64()) }
 
 func (d *decoder) exposure(at time.Time, flags byte) Exposure {
-	return Exposure{
+	e := Exposure{
 		Time: at, Experiment: d.string(), Phase: int(d.varint()), Treatment: d.string(),
 		Diversion: Diversion(d.string()), Bucket: int(d.varint()), Hash: d.uint64(), Version: d.varint(),
 		External: flags&flagExternal != 0,
 	}
+	n := d.uvarint()
+	if n > maxBreakdowns {
+		d.fail()
+		return e
+	}
+	for range n {
+		if e.Attributes == nil {
+			e.Attributes = make(map[string]string, n)
+		}
+		name := d.string()
+		e.Attributes[name] = d.string()
+	}
+	return e
 }
 
 func (d *decoder) purchase(at time.Time) Purchase {

@@ -25,9 +25,18 @@ func drawRecord(t *rapid.T) (Unit, Event, byte) {
 			Time: at, Experiment: text.Draw(t, "experiment"), Phase: rapid.Int().Draw(t, "phase"), Treatment: text.Draw(t, "treatment"),
 			Diversion: ByDevice, Bucket: rapid.IntRange(-1, NumBuckets-1).Draw(t, "bucket"),
 			Hash: rapid.Uint64().Draw(t, "hash"), Version: rapid.Int64().Draw(t, "version"),
+			Attributes: drawAttributes(t),
 		},
 	}
 	return u, rapid.SampledFrom(events).Draw(t, "event"), rapid.SampledFrom([]byte{0, flagForced}).Draw(t, "flags")
+}
+
+func drawAttributes(t *rapid.T) map[string]string {
+	attributes := rapid.MapOfN(rapid.String(), rapid.String(), 0, maxBreakdowns).Draw(t, "attributes")
+	if len(attributes) == 0 {
+		return nil
+	}
+	return attributes
 }
 
 func drawItems(t *rapid.T) []Item {

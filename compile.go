@@ -117,6 +117,12 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		draft:    e.Status == "" || e.Status == StatusDraft,
 		kept:     c.kept[e.Key],
 	}
+	if len(e.Analysis.Breakdowns) > 0 {
+		if c.snap.breakdowns == nil {
+			c.snap.breakdowns = make(map[string][]string)
+		}
+		c.snap.breakdowns[e.Key] = slices.Clone(e.Analysis.Breakdowns)
+	}
 	if h := e.History; h.KeepBefore > 0 {
 		out.keep = &keepRange{h.KeepFrom, h.KeepBefore}
 	}

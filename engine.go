@@ -215,6 +215,7 @@ func (e *Engine) recordExposure(a *Assignment, exp *snapExperiment, treatment st
 	err := e.record(&unit, Exposure{
 		Experiment: exp.key, Phase: exp.phase, Treatment: treatment,
 		Diversion: diversions[div], Bucket: bucketOf(h, exp.layer.seed), Hash: h, Version: a.snap.version,
+		Attributes: a.snap.recordedAttributes(exp.key, a.unit.Attributes),
 	}, codeExposure, e.now(), 0)
 	if err != nil {
 		return
@@ -275,6 +276,7 @@ func (e *Engine) external(x *ExternalExposure, now time.Time) (Exposure, error) 
 	return Exposure{
 		Experiment: exp.key, Phase: exp.phase, Treatment: x.Treatment,
 		Diversion: diversions[exp.layer.div], Bucket: -1, Version: snap.version, External: true,
+		Attributes: snap.recordedAttributes(exp.key, x.Unit.Attributes),
 	}, nil
 }
 

@@ -150,6 +150,11 @@ type Exposure struct {
 	Hash       uint64    // of the unit's id, as bucket.go specifies; 0 with Bucket -1
 	Version    int64     // of the plan that assigned
 	External   bool      // recorded by RecordExposure
+
+	// Attributes are what the unit said of itself when it was exposed: those
+	// of [Analysis.Breakdowns], as text. Of several exposures of a unit those
+	// of the earliest count. Nil where there are none.
+	Attributes map[string]string
 }
 
 // Kind returns KindExposure.

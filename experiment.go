@@ -56,8 +56,12 @@ type Experiment struct {
 	// Schedule limits when the experiment runs and how it ramps up.
 	Schedule Schedule `json:"schedule,omitzero"`
 
-	// Metrics are keys of [Plan.Metrics]; the first is the primary metric.
+	// Metrics are keys of [Plan.Metrics]. The first is the primary metric,
+	// unless Analysis says otherwise.
 	Metrics []string `json:"metrics,omitempty"`
+
+	// Analysis says how results will be read. Decide it before the start.
+	Analysis Analysis `json:"analysis,omitzero"`
 
 	// Draining are buckets that were taken from the running experiment. They
 	// still belong to it, closed to newcomers, until it is over. [Publish]
@@ -70,6 +74,31 @@ type Experiment struct {
 
 	// History is what happened in this phase so far. [Publish] writes it.
 	History History `json:"history,omitzero"`
+}
+
+// Analysis says how the results of an experiment will be read. What is decided
+// after seeing them is no evidence. The zero value is a good start.
+type Analysis struct {
+	// Primary are the keys of the metrics that decide, among the experiment's
+	// Metrics. Empty means the first of those.
+	Primary []string `json:"primary,omitempty"`
+
+	// PlannedUnits is how many units the experiment is planned for, all
+	// treatments together. Always-valid intervals are narrowest, compared with
+	// those for one look, where so many have been exposed. It cannot change
+	// during a phase: chosen by results, it would void them. Zero means 5,000.
+	PlannedUnits int64 `json:"planned_units,omitempty"`
+
+	// Breakdowns are attributes of the unit that are recorded with its
+	// exposure, so that a report can be broken down by one of them: at most
+	// 10. Nothing else of [Unit.Attributes] is ever stored. An attribute added
+	// later is missing from exposures before.
+	Breakdowns []string `json:"breakdowns,omitempty"`
+}
+
+// IsZero reports whether nothing is said.
+func (a Analysis) IsZero() bool {
+	return len(a.Primary) == 0 && a.PlannedUnits == 0 && len(a.Breakdowns) == 0
 }
 
 // History is what [Publish] remembers of an experiment's phase.

@@ -36,9 +36,38 @@ type Metric struct {
 	// error. Zero means no cap.
 	Cap float64 `json:"cap,omitempty"`
 
+	// PrePeriod is how long before a unit's first exposure its events are added
+	// up as well, in the same way, as a covariate: from exposure minus PrePeriod
+	// (included) to the exposure (excluded). Where a unit's past tells its
+	// future, that makes intervals narrower (CUPED), and costs nothing else.
+	// Units without a past count as 0, in all treatments alike. For
+	// conversions, counts, sums and ratios. Zero means none.
+	PrePeriod Duration `json:"pre_period,omitempty"`
+
+	// MinimumEffect is the smallest lift worth knowing of, relative to the
+	// control: 0.02 for 2 %. Verdicts say "no difference" when anything larger
+	// is ruled out, and estimate how long that will take. Zero means
+	// DefaultMinimumEffect.
+	MinimumEffect float64 `json:"minimum_effect,omitempty"`
+
 	// Guardrail marks a metric that is watched for harm and not hoped to move.
 	Guardrail bool `json:"guardrail,omitempty"`
+
+	// Margin is the loss, relative to the control, that a guardrail tolerates:
+	// it holds when a larger one is ruled out (a test of non-inferiority). Zero
+	// means DefaultMargin.
+	Margin float64 `json:"margin,omitempty"`
 }
+
+// Defaults of a [Metric].
+const (
+	DefaultMinimumEffect = 0.05
+	DefaultMargin        = 0.02
+)
+
+func (m *Metric) minimumEffect() float64 { return orDefault(m.MinimumEffect, DefaultMinimumEffect) }
+
+func (m *Metric) margin() float64 { return orDefault(m.Margin, DefaultMargin) }
 
 // MetricType says how a [Metric] turns events into one value per unit.
 type MetricType string

@@ -156,6 +156,9 @@ func (s *settling) fresh(old, now *Experiment) {
 
 // carried is the history of a phase that goes on.
 func (s *settling) carried(old, now *Experiment) History {
+	if old.History.Begun && old.Analysis.PlannedUnits != now.Analysis.PlannedUnits {
+		s.refuse(now, "analysis.planned_units", "has begun with %d planned units, and choosing another number by its results would void them; raise its phase", old.Analysis.PlannedUnits)
+	}
 	h := old.History
 	h.Resized = h.Begun && (h.Resized || !old.Buckets.Equal(now.Buckets))
 	return h

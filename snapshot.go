@@ -27,6 +27,7 @@ type Snapshot struct {
 	params      []snapParam
 	paramIndex  map[string]int32
 	experiments map[string]*snapExperiment
+	breakdowns  map[string][]string // by experiment, where there are any
 }
 
 // Version returns the version of the plan.

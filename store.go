@@ -191,6 +191,22 @@ type ResultsParams struct {
 	Experiment string
 	Phase      int
 	Metrics    []Metric
+
+	// At is the instant of the report: a unit is immature in a metric whose
+	// window ends after it. Zero means that no unit is. Events after At count
+	// all the same.
+	At time.Time
+
+	// CompleteWindows leaves immature units out of the metric.
+	CompleteWindows bool
+
+	// Daily asks for Results.Days. Zone says where a day begins; nil means UTC.
+	Daily bool
+	Zone  *time.Location
+
+	// Attribute asks for Results.Segments by an attribute's value. Empty means
+	// none.
+	Attribute string
 }
 
 // Results are the sufficient statistics of an experiment's phase.
@@ -206,6 +222,41 @@ type Results struct {
 	// RepeatedOrders is the number of purchases of the units in Treatments
 	// that were tracked again, and not counted again.
 	RepeatedOrders int64
+
+	// Latest is when the last event happened that the store has of the units
+	// in Treatments: their exposures, and what they did, repeats and what was
+	// forced aside.
+	Latest time.Time
+
+	// Days tells how the results came about, in ascending order: see
+	// [DayResults]. It has an entry for each day on which anything in them
+	// changed. Others may be there or be missing: then the results stood as
+	// they did the day before.
+	Days []DayResults
+
+	// Segments holds Treatments of the units with each value of the attribute
+	// that was asked for; units without it are under "". No value, no entry.
+	Segments map[string]map[string]TreatmentResults
+}
+
+// DayResults are the results as they stood at the end of a day: of the units
+// exposed before, from their events before; immature are those whose window had
+// not ended then, or had not at ResultsParams.At where that is earlier. A unit
+// that was later seen in a second treatment is left out on all days, and so is
+// an order that was later found to be a repeat.
+type DayResults struct {
+	Day        time.Time // the instant at which the day began, in the zone asked for
+	Treatments map[string]TreatmentResults
+}
+
+// DayOf returns the instant at which the day of t began in a zone (nil means
+// UTC). Days have 23 or 25 hours where clocks are changed.
+func DayOf(t time.Time, zone *time.Location) time.Time {
+	if zone == nil {
+		zone = time.UTC
+	}
+	year, month, day := t.In(zone).Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, zone)
 }
 
 // TreatmentResults are the results of the units of one treatment.
@@ -213,6 +264,11 @@ type TreatmentResults struct {
 	Units         int64
 	FirstExposure time.Time // of the unit exposed first
 	LastExposure  time.Time // of the unit exposed last
+
+	// Shed is how many of the units lost events because a buffer was full, and
+	// Uncertain how many may have lost some, because a writer died with
+	// records that no store confirmed. 0 where a store does not know.
+	Shed, Uncertain int64
 
 	// Metrics holds the results by metric key.
 	Metrics map[string]MetricResults
@@ -222,10 +278,21 @@ type TreatmentResults struct {
 type MetricResults struct {
 	// Moments has one entry, except for a funnel: there it has one for each
 	// step. An entry's variables are the metric's value, or for a ratio the
-	// numerator and the denominator.
+	// numerator and the denominator. With a PrePeriod the same follow once
+	// more, of the time before the exposure.
 	Moments []stats.Moments
+
+	// Immature is the number of units whose window ends after
+	// ResultsParams.At.
+	Immature int64
 
 	// OtherCurrency is the number of purchases that did not count because they
 	// were in another currency.
 	OtherCurrency int64
+}
+
+// Immature reports whether the metric's window of a unit exposed at that
+// instant ends after the report's; never when at is zero.
+func (m *Metric) Immature(exposed, at time.Time) bool {
+	return !at.IsZero() && m.Window > 0 && m.windowEnd(exposed).After(at)
 }

@@ -1,5 +1,10 @@
 package strata
 
+import (
+	"reflect"
+	"strconv"
+)
+
 // Unit is what is assigned: the ids that the application knows of whoever makes
 // the request, and attributes for audiences. Leave out what is not known: a
 // layer that diverts by a missing id gives nothing, and never falls back to
@@ -13,7 +18,9 @@ type Unit struct {
 
 	// Attributes are what audiences read: strings, bools, numbers, lists of
 	// strings. They are read during calls that the unit is passed to and by
-	// the assignment made from it, never changed and never stored. Nil is fine.
+	// the assignment made from it, and never changed. Only those that an
+	// experiment names in [Analysis.Breakdowns] are stored, with its exposures.
+	// Nil is fine.
 	Attributes map[string]any
 }
 
@@ -69,4 +76,41 @@ func only(div int, id string) Unit {
 		u.Request = id
 	}
 	return u
+}
+
+// recordedAttributes returns the attributes that are recorded with an exposure
+// to the experiment, as text.
+func (s *Snapshot) recordedAttributes(experiment string, attributes map[string]any) map[string]string {
+	var recorded map[string]string
+	for _, name := range s.breakdowns[experiment] {
+		text, ok := attributeText(attributes[name])
+		if !ok {
+			continue
+		}
+		if recorded == nil {
+			recorded = make(map[string]string)
+		}
+		recorded[name] = text
+	}
+	return recorded
+}
+
+// attributeText is the text of a string, a bool or a number. What is anything
+// else, or too long to be a group of units, is left out.
+func attributeText(v any) (text string, ok bool) {
+	switch v := reflect.ValueOf(v); v.Kind() {
+	case reflect.String:
+		text = v.String()
+	case reflect.Bool:
+		text = strconv.FormatBool(v.Bool())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		text = strconv.FormatInt(v.Int(), 10)
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		text = strconv.FormatUint(v.Uint(), 10)
+	case reflect.Float32, reflect.Float64:
+		text = strconv.FormatFloat(v.Float(), 'g', -1, 64)
+	default:
+		return "", false
+	}
+	return text, checkText("Attributes", text, maxAttributeBytes, false) == nil
 }

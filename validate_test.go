@@ -35,7 +35,10 @@ func goodPlan() *strata.Plan {
 			Denominator: &strata.Measure{Event: strata.KindPurchase}},
 		{Key: "funnel", Type: strata.MetricFunnel, Steps: []strata.Step{{Event: strata.KindPageView}, {Event: strata.KindPurchase}}},
 	}
+	p.Metrics[0].PrePeriod, p.Metrics[0].MinimumEffect = strata.Duration(14*24*time.Hour), 0.01
+	p.Metrics[1].Guardrail, p.Metrics[1].Margin = true, 0.03
 	p.Experiments[0].Metrics = []string{"buyers", "revenue"}
+	p.Experiments[0].Analysis = strata.Analysis{Primary: []string{"revenue"}, PlannedUnits: 100_000, Breakdowns: []string{"country"}}
 	p.Experiments[0].Audience = `country in ["DE", "AT"] && app_version >= 5`
 	p.Experiments[0].Schedule = strata.Schedule{Start: noon, End: noon.Add(10 * time.Hour), Ramp: []strata.RampStep{
 		{At: noon, Share: 0.1}, {At: noon.Add(time.Hour), Share: 1}}}
@@ -182,6 +185,15 @@ var brokenPlans = []struct {
 	{"cap on a conversion", func(p *strata.Plan) { p.Metrics[0].Cap = 1 }, "metrics[0].cap", "on a count or sum"},
 	{"negative cap", func(p *strata.Plan) { p.Metrics[1].Cap = -1 }, "metrics[1].cap", "positive number"},
 	{"cap of half a view", func(p *strata.Plan) { p.Metrics[1].Cap = 2.5 }, "metrics[1].cap", "use a whole number"},
+	{"negative pre-period", func(p *strata.Plan) { p.Metrics[0].PrePeriod = -1 }, "metrics[0].pre_period", "positive, or zero"},
+	{"pre-period of a funnel", func(p *strata.Plan) { p.Metrics[4].PrePeriod = 1 }, "metrics[4].pre_period", "for a conversion"},
+	{"minimum effect that is no number", func(p *strata.Plan) { p.Metrics[0].MinimumEffect = math.NaN() }, "metrics[0].minimum_effect", "relative lift"},
+	{"margin of everything", func(p *strata.Plan) { p.Metrics[0].Guardrail, p.Metrics[0].Margin = true, 1 }, "metrics[0].margin", "below 1"},
+	{"margin without guardrail", func(p *strata.Plan) { p.Metrics[0].Margin = 0.1 }, "metrics[0].margin", "only a guardrail"},
+	{"primary metric of another experiment", func(p *strata.Plan) { p.Experiments[0].Analysis.Primary = []string{"views"} }, "experiments[0].analysis.primary[0]", "metric of the experiment"},
+	{"negative plan of units", func(p *strata.Plan) { p.Experiments[0].Analysis.PlannedUnits = -1 }, "experiments[0].analysis.planned_units", "planned for"},
+	{"breakdown twice", func(p *strata.Plan) { p.Experiments[0].Analysis.Breakdowns = []string{"country", "country"} }, "experiments[0].analysis.breakdowns[1]", "each once"},
+	{"too many breakdowns", func(p *strata.Plan) { p.Experiments[0].Analysis.Breakdowns = strings.Split("abcdefghijk", "") }, "experiments[0].analysis.breakdowns", "at most 10"},
 	{"ratio without denominator", func(p *strata.Plan) { p.Metrics[3].Denominator = nil }, "metrics[3].denominator", "a ratio needs one"},
 	{"denominator of a count", func(p *strata.Plan) { p.Metrics[1].Denominator = &strata.Measure{Event: strata.KindClick} }, "metrics[1].denominator", "only a ratio has one"},
 	{"steps of a count", func(p *strata.Plan) { p.Metrics[1].Steps = p.Metrics[4].Steps }, "metrics[1].steps", "only a funnel has steps"},

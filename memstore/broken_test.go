@@ -192,6 +192,22 @@ func (s otherWindow) Results(ctx context.Context, params strata.ResultsParams) (
 	return s.Store.Results(ctx, params)
 }
 
+// asking asks for other results than it was asked for.
+type asking struct {
+	*memstore.Store
+	change func(*strata.ResultsParams)
+}
+
+func (s asking) Results(ctx context.Context, params strata.ResultsParams) (strata.Results, error) {
+	params.Metrics = slices.Clone(params.Metrics)
+	s.change(&params)
+	return s.Store.Results(ctx, params)
+}
+
+func asks(change func(*strata.ResultsParams)) func(*memstore.Store) strata.Store {
+	return func(s *memstore.Store) strata.Store { return asking{s, change} }
+}
+
 // outOfDate remembers the first answer.
 type outOfDate struct {
 	*memstore.Store

@@ -211,6 +211,7 @@ func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 		p = &phase{byUnit: make(map[unitKey]*exposed)}
 		s.phases[key] = p
 	}
+	x.Attributes = maps.Clone(x.Attributes)
 	id := unitKey{x.Diversion, unit.ID(x.Diversion)}
 	e := p.byUnit[id]
 	if e == nil {

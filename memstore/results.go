@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/stats"
@@ -21,7 +22,9 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	if p == nil {
 		return results, nil
 	}
-	arms := make(map[string]*arm)
+	all := newTally(&params)
+	segments := make(map[string]*tally)
+	var past []history
 	var events []strata.Record
 	for i, e := range p.exposed {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -31,26 +34,63 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 			results.Contradictions++
 			continue
 		}
-		a := arms[e.first.Treatment]
-		if a == nil {
-			a = newArm(params.Metrics)
-			arms[e.first.Treatment] = a
-		}
 		var repeats int64
 		events, repeats = s.eventsOf(e.unit, events[:0])
 		results.RepeatedOrders += repeats
-		if err := a.add(e, params.Metrics, events); err != nil {
+		results.Latest = latest(results.Latest, e, events)
+		totals := evaluate(params.Metrics, e, events)
+		if err := all.add(e, totals, params.At); err != nil {
 			return strata.Results{}, err
 		}
-	}
-	for key, a := range arms {
-		done, err := a.results(params.Metrics)
-		if err != nil {
-			return strata.Results{}, err
+		if params.Attribute != "" {
+			if err := segmentOf(segments, e, &params).add(e, totals, params.At); err != nil {
+				return strata.Results{}, err
+			}
 		}
-		results.Treatments[key] = done
+		if params.Daily {
+			past = append(past, newHistory(e, events))
+		}
 	}
-	return results, nil
+	results.Treatments = all.results()
+	for value, t := range segments {
+		if results.Segments == nil {
+			results.Segments = make(map[string]map[string]strata.TreatmentResults)
+		}
+		results.Segments[value] = t.results()
+	}
+	var err error
+	results.Days, err = days(ctx, &params, past)
+	return results, err
+}
+
+func segmentOf(segments map[string]*tally, e *exposed, params *strata.ResultsParams) *tally {
+	value := e.first.Attributes[params.Attribute]
+	if segments[value] == nil {
+		segments[value] = newTally(params)
+	}
+	return segments[value]
+}
+
+// latest returns when the last of a unit's events happened, or what was later.
+func latest(at time.Time, e *exposed, events []strata.Record) time.Time {
+	if e.first.Time.After(at) {
+		at = e.first.Time
+	}
+	for i := range events {
+		if t := events[i].Event.At(); t.After(at) && !events[i].Forced {
+			at = t
+		}
+	}
+	return at
+}
+
+// evaluate returns what a unit contributes to each metric.
+func evaluate(metrics []strata.Metric, e *exposed, events []strata.Record) []strata.UnitTotals {
+	totals := make([]strata.UnitTotals, len(metrics))
+	for i := range metrics {
+		totals[i] = metrics[i].Evaluate(e.first.Time, events)
+	}
+	return totals
 }
 
 // eventsOf collects a unit's events, without orders tracked again.
@@ -65,6 +105,53 @@ func (s *Store) eventsOf(unit unitKey, into []strata.Record) (events []strata.Re
 	return into, repeats
 }
 
+// tally adds up units by treatment.
+type tally struct {
+	params *strata.ResultsParams
+	arms   map[string]*arm
+}
+
+func newTally(params *strata.ResultsParams) *tally {
+	return &tally{params: params, arms: make(map[string]*arm)}
+}
+
+// add counts a unit in, as it stands at an instant.
+func (t *tally) add(e *exposed, totals []strata.UnitTotals, at time.Time) error {
+	a := t.arms[e.first.Treatment]
+	if a == nil {
+		a = newArm(t.params.Metrics)
+		t.arms[e.first.Treatment] = a
+	}
+	if first := &a.units.FirstExposure; a.units.Units == 0 || e.first.Time.Before(*first) {
+		*first = e.first.Time
+	}
+	if last := &a.units.LastExposure; e.first.Time.After(*last) {
+		*last = e.first.Time
+	}
+	a.units.Units++
+	for i := range totals {
+		m := &t.params.Metrics[i]
+		if m.Immature(e.first.Time, at) {
+			a.metrics[i].immature++
+			if t.params.CompleteWindows {
+				continue
+			}
+		}
+		if err := a.metrics[i].add(&totals[i], m.Type == strata.MetricFunnel); err != nil {
+			return fmt.Errorf("memstore: metric %q, unit %q: %w", m.Key, e.unit.id, err)
+		}
+	}
+	return nil
+}
+
+func (t *tally) results() map[string]strata.TreatmentResults {
+	out := make(map[string]strata.TreatmentResults, len(t.arms))
+	for treatment, a := range t.arms {
+		out[treatment] = a.results(t.params.Metrics)
+	}
+	return out
+}
+
 // arm adds up one treatment.
 type arm struct {
 	units   strata.TreatmentResults
@@ -76,6 +163,7 @@ type arm struct {
 type metricSums struct {
 	exact         []stats.Sums // one for each step of a funnel; else one
 	moments       stats.Moments
+	immature      int64
 	otherCurrency int64
 }
 
@@ -85,24 +173,6 @@ func newArm(metrics []strata.Metric) *arm {
 		a.metrics[i].exact = make([]stats.Sums, max(1, len(metrics[i].Steps)))
 	}
 	return a
-}
-
-func (a *arm) add(e *exposed, metrics []strata.Metric, events []strata.Record) error {
-	at := e.first.Time
-	if a.units.Units == 0 || at.Before(a.units.FirstExposure) {
-		a.units.FirstExposure = at
-	}
-	if at.After(a.units.LastExposure) {
-		a.units.LastExposure = at
-	}
-	a.units.Units++
-	for i := range metrics {
-		totals := metrics[i].Evaluate(at, events)
-		if err := a.metrics[i].add(&totals, metrics[i].Type == strata.MetricFunnel); err != nil {
-			return fmt.Errorf("memstore: metric %q, unit %q: %w", metrics[i].Key, e.unit.id, err)
-		}
-	}
-	return nil
 }
 
 func (m *metricSums) add(t *strata.UnitTotals, funnel bool) error {
@@ -124,12 +194,12 @@ func (m *metricSums) add(t *strata.UnitTotals, funnel bool) error {
 	}
 }
 
-func (a *arm) results(metrics []strata.Metric) (strata.TreatmentResults, error) {
+func (a *arm) results(metrics []strata.Metric) strata.TreatmentResults {
 	out := a.units
 	out.Metrics = make(map[string]strata.MetricResults, len(metrics))
 	for i := range metrics {
 		sums := &a.metrics[i]
-		r := strata.MetricResults{OtherCurrency: sums.otherCurrency}
+		r := strata.MetricResults{Immature: sums.immature, OtherCurrency: sums.otherCurrency}
 		if sums.moments.N() > 0 {
 			r.Moments = []stats.Moments{sums.moments}
 		} else {
@@ -139,5 +209,5 @@ func (a *arm) results(metrics []strata.Metric) (strata.TreatmentResults, error) 
 		}
 		out.Metrics[metrics[i].Key] = r
 	}
-	return out, nil
+	return out
 }

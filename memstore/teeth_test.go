@@ -90,6 +90,19 @@ var faults = []fault{
 		[]string{"Results/ContradictionCountsInNoTreatment", "Results/AgreeWithTheOracle"}},
 	{"drops what came before the exposure", recalling(nothingBeforeItsExposure),
 		[]string{"Results/LateRecordsCount", "Ingest/EarliestExposureWins", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"knows only the present", asks(func(p *strata.ResultsParams) {
+		for i := range p.Metrics {
+			p.Metrics[i].PrePeriod = 0
+		}
+	}), []string{"Metric/PrePeriodEndsAtTheExposure", "Metric/PrePeriodOfARatio", "Results/AgreeWithTheOracle"}},
+	{"takes all units for mature", asks(func(p *strata.ResultsParams) { p.At = time.Time{} }),
+		[]string{"Results/ImmatureUnitsAreCounted", "Results/CompleteWindowsLeaveImmatureUnitsOut", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"counts immature units although it should not", asks(func(p *strata.ResultsParams) { p.CompleteWindows = false }),
+		[]string{"Results/CompleteWindowsLeaveImmatureUnitsOut", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"has the days of Greenwich", asks(func(p *strata.ResultsParams) { p.Zone = nil }),
+		[]string{"Results/DaysOfTheZone", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"forgets attributes", changing(func(x *strata.Exposure) { x.Attributes = nil }),
+		[]string{"Results/SegmentsByTheAttributeOfTheFirstExposure", "Results/AgreeWithTheOracle"}},
 	{"has no fault", func(s *memstore.Store) strata.Store { return s }, nil},
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -23,7 +24,12 @@ var arrivalCases = []testCase{
 // compare checks the results of a world against the oracle.
 func (w *world) compare(t require.TestingT, s strata.Store, arrived []strata.Record, what string) {
 	for name := range worldExperiments {
-		params := strata.ResultsParams{Experiment: w.prefix + name, Phase: 3, Metrics: worldMetrics()}
+		params := strata.ResultsParams{
+			Experiment: w.prefix + name, Phase: 3, Metrics: worldMetrics(),
+			At: at(time.Hour), CompleteWindows: name == "by-device",
+			Daily: true, Zone: time.FixedZone("", 13*60*60), // midnight is an hour after the start
+			Attribute: "country",
+		}
 		got, err := s.Results(background, params)
 		require.NoError(t, err)
 		requireResults(t, params.Metrics, oracle(arrived).results(params), got, what+", "+name)

@@ -78,6 +78,11 @@ func (w *world) exposure() strata.Record {
 	if !w.dice.some(30) {
 		x.Treatment = []string{control, variant}[len(u.ID(diversion))%2]
 	}
+	// Exposures of one instant say the same of the unit, so that it does not
+	// matter which of them came first.
+	if countries := []string{"DE", "AT", ""}; x.Time.Minute() != 10 {
+		x.Attributes = map[string]string{"country": countries[x.Time.Minute()/10%3], "plan": "free"}
+	}
 	return strata.Record{Unit: u, Event: x}
 }
 
@@ -153,6 +158,9 @@ func worldMetrics() []strata.Metric {
 	for _, m := range slices.Clip(metrics) {
 		m.Key += "-hour"
 		m.Window = strata.Duration(time.Hour)
+		if m.Type != strata.MetricMean && m.Type != strata.MetricFunnel {
+			m.PrePeriod = strata.Duration(30 * time.Minute)
+		}
 		metrics = append(metrics, m)
 	}
 	return metrics

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"math/big"
 	"testing"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 
 var metricCases = []testCase{
 	{"Metric/WindowIsHalfOpen", windowIsHalfOpen},
+	{"Metric/PrePeriodEndsAtTheExposure", prePeriodEndsAtTheExposure},
+	{"Metric/PrePeriodOfARatio", prePeriodOfARatio},
 	{"Metric/TimesAreWholeMicroseconds", timesAreWholeMicroseconds},
 	{"Metric/ConversionIsOneOrZero", conversionIsOneOrZero},
 	{"Metric/CountAndItsCap", countAndItsCap},
@@ -42,6 +45,30 @@ func windowIsHalfOpen(t *testing.T, s strata.Store) {
 	for key, want := range map[string]int64{"least": 1, "hour": 2, "more": 3, "none": 4} {
 		requireUnits(t, r, control, key, want)
 	}
+}
+
+func prePeriodEndsAtTheExposure(t *testing.T, s strata.Store) {
+	const hour, moment = time.Hour, time.Microsecond
+	m := signups
+	m.Window, m.PrePeriod = strata.Duration(hour), strata.Duration(2*hour)
+	write(t, s, exposure("ada", control, start), exposure("ada", control, at(-hour/2)), exposure("grace", control, start),
+		signup("ada", at(-5*hour/2-moment)), signup("ada", at(-5*hour/2)), signup("ada", at(-hour/2-moment)), // before; the first is too early
+		signup("ada", at(-hour/2)), signup("ada", start), // after
+		signup("grace", at(-3*hour)))
+	requirePairs(t, results(t, s, m), control, m.Key, [2]int64{2, 2}, [2]int64{0, 0})
+	m.Cap = 1
+	requirePairs(t, results(t, s, m), control, m.Key, [2]int64{1, 1}, [2]int64{0, 0})
+}
+
+func prePeriodOfARatio(t *testing.T, s strata.Store) {
+	m := strata.Metric{Key: "order-value", Type: strata.MetricRatio, Measure: revenue.Measure, Denominator: &orders.Measure, PrePeriod: strata.Duration(time.Hour)}
+	write(t, s, exposure("ada", control, start), exposure("grace", control, start),
+		order("ada", "o1", 3, at(-time.Minute)), order("ada", "o2", 5, at(-time.Second)), order("ada", "o3", 7, start), order("grace", "o4", 11, at(time.Hour)))
+	want := moments([][]*big.Rat{ // total, orders; total and orders before
+		{big.NewRat(7, 1), big.NewRat(1, 1), big.NewRat(8, 1), big.NewRat(2, 1)},
+		{big.NewRat(11, 1), big.NewRat(1, 1), big.NewRat(0, 1), big.NewRat(0, 1)},
+	})
+	requireMoments(t, []stats.Moments{want}, results(t, s, m).Treatments[control].Metrics[m.Key].Moments, true, "a ratio with a pre-period")
 }
 
 func timesAreWholeMicroseconds(t *testing.T, s strata.Store) {

@@ -16,6 +16,9 @@ import (
 // Metric.Evaluate.
 type oracle []strata.Record
 
+// deeds are what each of some units did.
+type deeds map[subject][]strata.Event
+
 // subject is a unit by the id that an experiment diverts by.
 type subject struct {
 	diversion strata.Diversion
@@ -63,37 +66,129 @@ func (o oracle) events(who subject) (events []strata.Event, repeats int64) {
 
 // armTotals collects the units of a treatment, and their values by metric.
 type armTotals struct {
-	results strata.TreatmentResults
-	units   map[string][][]*big.Rat // by metric key, for each unit its variables
-	foreign map[string]int64
+	results           strata.TreatmentResults
+	units             map[string][][]*big.Rat // by metric key, for each unit its variables
+	foreign, immature map[string]int64
 }
 
 // results returns what a store must return.
 func (o oracle) results(params strata.ResultsParams) strata.Results {
-	out := strata.Results{Treatments: make(map[string]strata.TreatmentResults)}
-	arms := make(map[string]*armTotals)
-	for who, list := range o.exposures(params) {
+	out := strata.Results{Segments: make(map[string]map[string]strata.TreatmentResults)}
+	exposures, events := o.exposures(params), make(deeds)
+	for who, list := range exposures {
 		if slices.ContainsFunc(list, func(x strata.Exposure) bool { return x.Treatment != list[0].Treatment }) {
 			out.Contradictions++
+			delete(exposures, who)
 			continue
 		}
-		arm := arms[list[0].Treatment]
-		if arm == nil {
-			arm = &armTotals{units: make(map[string][][]*big.Rat), foreign: make(map[string]int64)}
-			arms[list[0].Treatment] = arm
-		}
-		events, repeats := o.events(who)
+		did, repeats := o.events(who)
+		events[who] = did
 		out.RepeatedOrders += repeats
-		arm.add(list, events, params.Metrics)
 	}
-	for treatment, arm := range arms {
-		out.Treatments[treatment] = arm.done(params.Metrics)
+	changes := events.changes(params, exposures)
+	for _, at := range changes {
+		if !at.mature && at.when.After(out.Latest) {
+			out.Latest = at.when
+		}
+	}
+	out.Treatments = events.treatments(params, exposures, time.Time{})
+	if params.Attribute != "" {
+		for value, units := range segments(params, exposures) {
+			out.Segments[value] = events.treatments(params, units, time.Time{})
+		}
+	}
+	if params.Daily {
+		out.Days = events.days(params, exposures, changes)
 	}
 	return out
 }
 
-func (a *armTotals) add(list []strata.Exposure, events []strata.Event, metrics []strata.Metric) {
-	exposed := slices.MinFunc(list, func(x, y strata.Exposure) int { return x.Time.Compare(y.Time) }).Time
+// change is an instant at which results may change.
+type change struct {
+	when   time.Time
+	mature bool // because a window ends
+}
+
+func (d deeds) changes(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []change {
+	var list []change
+	for who, xs := range exposures {
+		exposed := earliest(xs).Time
+		list = append(list, change{exposed, false})
+		for _, e := range d[who] {
+			list = append(list, change{e.At(), false})
+		}
+		for _, m := range params.Metrics {
+			list = append(list, change{exposed.Add(time.Duration(m.Window)), true})
+		}
+	}
+	return list
+}
+
+// days goes through the days on which anything changed.
+func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.Exposure, changes []change) []strata.DayResults {
+	var begins []time.Time
+	for _, c := range changes {
+		year, month, day := c.when.In(params.Zone).Date()
+		begins = append(begins, time.Date(year, month, day, 0, 0, 0, 0, params.Zone))
+	}
+	slices.SortFunc(begins, time.Time.Compare)
+	begins = slices.CompactFunc(begins, time.Time.Equal)
+	var list []strata.DayResults
+	for _, day := range begins {
+		end := day.AddDate(0, 0, 1)
+		exposedBefore := make(map[subject][]strata.Exposure)
+		for who, xs := range exposures {
+			if earliest(xs).Time.Before(end) {
+				exposedBefore[who] = xs
+			}
+		}
+		if len(exposedBefore) > 0 {
+			list = append(list, strata.DayResults{Day: day, Treatments: d.treatments(params, exposedBefore, end)})
+		}
+	}
+	return list
+}
+
+// segments divides units by the attribute of their earliest exposure.
+func segments(params strata.ResultsParams, exposures map[subject][]strata.Exposure) map[string]map[subject][]strata.Exposure {
+	out := make(map[string]map[subject][]strata.Exposure)
+	for who, list := range exposures {
+		value := earliest(list).Attributes[params.Attribute]
+		if out[value] == nil {
+			out[value] = make(map[subject][]strata.Exposure)
+		}
+		out[value][who] = list
+	}
+	return out
+}
+
+func earliest(list []strata.Exposure) strata.Exposure {
+	return slices.MinFunc(list, func(x, y strata.Exposure) int { return x.Time.Compare(y.Time) })
+}
+
+// treatments adds units up as they stood at an instant; the zero time is now.
+func (d deeds) treatments(params strata.ResultsParams, units map[subject][]strata.Exposure, end time.Time) map[string]strata.TreatmentResults {
+	arms := make(map[string]*armTotals)
+	for who, list := range units {
+		arm := arms[list[0].Treatment]
+		if arm == nil {
+			arm = &armTotals{units: make(map[string][][]*big.Rat), foreign: make(map[string]int64), immature: make(map[string]int64)}
+			arms[list[0].Treatment] = arm
+		}
+		events := d[who]
+		if !end.IsZero() {
+			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !e.At().Before(end) })
+		}
+		arm.add(&params, earliest(list).Time, events, end)
+	}
+	out := make(map[string]strata.TreatmentResults)
+	for treatment, arm := range arms {
+		out[treatment] = arm.done(params.Metrics)
+	}
+	return out
+}
+
+func (a *armTotals) add(params *strata.ResultsParams, exposed time.Time, events []strata.Event, end time.Time) {
 	if a.results.Units == 0 || exposed.Before(a.results.FirstExposure) {
 		a.results.FirstExposure = exposed
 	}
@@ -101,14 +196,41 @@ func (a *armTotals) add(list []strata.Exposure, events []strata.Event, metrics [
 		a.results.LastExposure = exposed
 	}
 	a.results.Units++
-	for i := range metrics {
-		m := &metrics[i]
+	for i := range params.Metrics {
+		m := &params.Metrics[i]
+		if immature(m, params.At, exposed, end) {
+			a.immature[m.Key]++
+			if params.CompleteWindows {
+				continue
+			}
+		}
 		counted := within(m, exposed, events)
 		if variables := valuesOf(m, exposed, counted); variables != nil {
+			if m.PrePeriod > 0 {
+				variables = append(variables, valuesOf(m, exposed, before(m, exposed, events))...)
+			}
 			a.units[m.Key] = append(a.units[m.Key], variables)
 		}
 		a.foreign[m.Key] += foreignPurchases(m, counted)
 	}
+}
+
+// immature reports whether a unit's window goes beyond the instant of the
+// report, or the end of the day where that comes first.
+func immature(m *strata.Metric, at, exposed, end time.Time) bool {
+	if m.Window == 0 || at.IsZero() {
+		return false
+	}
+	closes := exposed.Add(time.Duration(m.Window))
+	return closes.After(at) || !end.IsZero() && closes.After(end)
+}
+
+// before returns the events of the time before the exposure that counts.
+func before(m *strata.Metric, exposed time.Time, events []strata.Event) []strata.Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool {
+		ago := exposed.Sub(e.At())
+		return ago <= 0 || ago > time.Duration(m.PrePeriod)
+	})
 }
 
 func (a *armTotals) done(metrics []strata.Metric) strata.TreatmentResults {
@@ -116,7 +238,7 @@ func (a *armTotals) done(metrics []strata.Metric) strata.TreatmentResults {
 	out.Metrics = make(map[string]strata.MetricResults)
 	for i := range metrics {
 		m, units := &metrics[i], a.units[metrics[i].Key]
-		r := strata.MetricResults{OtherCurrency: a.foreign[m.Key]}
+		r := strata.MetricResults{OtherCurrency: a.foreign[m.Key], Immature: a.immature[m.Key]}
 		if m.Type == strata.MetricFunnel {
 			for step := range m.Steps {
 				r.Moments = append(r.Moments, moments(column(units, step)))
@@ -307,4 +429,14 @@ func requireUnits(t require.TestingT, r strata.Results, treatment, metric string
 		units = append(units, []*big.Rat{big.NewRat(v, 1)})
 	}
 	requireMoments(t, []stats.Moments{moments(units)}, r.Treatments[treatment].Metrics[metric].Moments, true, "metric %q of %q should come from units with the values %v", metric, treatment, values)
+}
+
+// requirePairs is requireUnits for a metric with a pre-period: the value, and
+// that of the time before.
+func requirePairs(t require.TestingT, r strata.Results, treatment, metric string, values ...[2]int64) {
+	var units [][]*big.Rat
+	for _, v := range values {
+		units = append(units, []*big.Rat{big.NewRat(v[0], 1), big.NewRat(v[1], 1)})
+	}
+	requireMoments(t, []stats.Moments{moments(units)}, r.Treatments[treatment].Metrics[metric].Moments, true, "metric %q of %q should come from units with the values and past values %v", metric, treatment, values)
 }

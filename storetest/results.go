@@ -19,6 +19,12 @@ var resultCases = []testCase{
 	{"Results/RepeatedOrdersOfUnitsThatCount", repeatedOrdersOfUnits},
 	{"Results/LateRecordsCount", lateRecordsCount},
 	{"Results/MetricsAreThoseAskedFor", metricsAreThoseAskedFor},
+	{"Results/ImmatureUnitsAreCounted", immatureUnitsAreCounted},
+	{"Results/CompleteWindowsLeaveImmatureUnitsOut", completeWindows},
+	{"Results/LatestEventOfUnitsThatCount", latestEvent},
+	{"Results/DaysShowHowTheyCameAbout", daysShow},
+	{"Results/DaysOfTheZone", daysOfTheZone},
+	{"Results/SegmentsByTheAttributeOfTheFirstExposure", segmentsByAttribute},
 	{"Results/ForcedEventsCountInNoMetric", forcedEventsCountNowhere},
 }
 

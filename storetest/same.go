@@ -17,15 +17,43 @@ import (
 func requireResults(t require.TestingT, metrics []strata.Metric, want, got strata.Results, what string) {
 	require.Equal(t, want.Contradictions, got.Contradictions, "%s: contradictions", what)
 	require.Equal(t, want.RepeatedOrders, got.RepeatedOrders, "%s: repeated orders", what)
-	require.Equal(t, slices.Sorted(maps.Keys(want.Treatments)), slices.Sorted(maps.Keys(got.Treatments)), "%s: treatments", what)
-	for key, w := range want.Treatments {
-		g := got.Treatments[key]
+	requireTime(t, want.Latest, got.Latest, what+": latest event")
+	requireTreatments(t, metrics, want.Treatments, got.Treatments, what)
+	require.Equal(t, slices.Sorted(maps.Keys(want.Segments)), slices.Sorted(maps.Keys(got.Segments)), "%s: segments", what)
+	for value, w := range want.Segments {
+		requireTreatments(t, metrics, w, got.Segments[value], fmt.Sprintf("%s, segment %q", what, value))
+	}
+	requireDays(t, metrics, want.Days, got.Days, what)
+}
+
+// requireDays compares results day by day. A store may leave days out on which
+// nothing changed, and have days more.
+func requireDays(t require.TestingT, metrics []strata.Metric, want, got []strata.DayResults, what string) {
+	for i := 1; i < len(got); i++ {
+		require.True(t, got[i-1].Day.Before(got[i].Day), "%s: days are in ascending order, each once", what)
+	}
+	for _, w := range want {
+		var stood map[string]strata.TreatmentResults
+		for _, g := range got {
+			if !g.Day.After(w.Day) {
+				stood = g.Treatments
+			}
+		}
+		requireTreatments(t, metrics, w.Treatments, stood, what+", day "+stamp(w.Day))
+	}
+}
+
+func requireTreatments(t require.TestingT, metrics []strata.Metric, want, got map[string]strata.TreatmentResults, what string) {
+	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), "%s: treatments", what)
+	for key, w := range want {
+		g := got[key]
 		require.Equal(t, w.Units, g.Units, "%s: units in %q", what, key)
 		requireTime(t, w.FirstExposure, g.FirstExposure, what+": first exposure in "+key)
 		requireTime(t, w.LastExposure, g.LastExposure, what+": last exposure in "+key)
 		require.Len(t, g.Metrics, len(w.Metrics), "%s: metrics of %q", what, key)
 		for i := range metrics {
 			m := &metrics[i]
+			require.Equal(t, w.Metrics[m.Key].Immature, g.Metrics[m.Key].Immature, "%s: immature units, %q of %q", what, m.Key, key)
 			require.Equal(t, w.Metrics[m.Key].OtherCurrency, g.Metrics[m.Key].OtherCurrency, "%s: purchases in another currency, %q of %q", what, m.Key, key)
 			requireMoments(t, w.Metrics[m.Key].Moments, g.Metrics[m.Key].Moments, exact(m), "%s: %q of %q", what, m.Key, key)
 		}
