@@ -93,6 +93,13 @@ func requireClose(t *testing.T, name string, got, want any, abs, rel float64) {
 		for i := range want {
 			requireClose(t, fmt.Sprintf("%s[%d]", name, i), list[i], want[i], abs, rel)
 		}
+	case map[string]any:
+		parts, ok := got.(outputs)
+		require.True(t, ok, "%s: got %T, want named numbers", name, got)
+		for part := range want {
+			require.Contains(t, parts, part, name)
+			requireClose(t, name+"."+part, parts[part], want[part], abs, rel)
+		}
 	case bool:
 		require.Equal(t, want, got, name)
 	case string:
