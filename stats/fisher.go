@@ -1,0 +1,171 @@
+package stats
+
+import "math"
+
+// FisherExact is the two-sided exact test of R. A. Fisher that two shares are
+// equal: the probability, given all row and column sums, of the tables that
+// are no more probable than the one observed (those within 1e-7 of its
+// probability count as equal, as in R). It has no Statistic; it is
+// conservative, so its level is at most the stated one.
+//
+// The time grows with the standard deviation of the table, some ten thousand
+// steps for a million successes; see BenchmarkFisherExact.
+func FisherExact(control, treatment Share) Test {
+	if a := checkArms(control.Group(), treatment.Group()); a.noValue {
+		return noTest(a.reason)
+	}
+	if control.Units > math.MaxInt64-treatment.Units {
+		return noTest(outOfRange)
+	}
+	h := hypergeometric{
+		control: control.Units, treatment: treatment.Units,
+		successes: control.Successes + treatment.Successes,
+	}
+	return newTest(0, 0, h.noMoreProbable(control.Successes))
+}
+
+// hypergeometric is how many of so many successes fall to the control.
+type hypergeometric struct{ control, treatment, successes int64 }
+
+// support is the least and the greatest possible count.
+func (h hypergeometric) support() (low, high int64) {
+	return max(0, h.successes-h.treatment), min(h.successes, h.control)
+}
+
+// logDensity is log P(x), by the saddle-point form of C. Loader, "Fast and
+// accurate computation of binomial probabilities" (2000): differences of log
+// factorials lose all digits when margins are in the billions.
+func (h hypergeometric) logDensity(x int64) float64 {
+	n := h.control + h.treatment
+	p := float64(h.successes) / float64(n)
+	q := float64(n-h.successes) / float64(n)
+	return logBinomial(x, h.control, p, q) + logBinomial(h.successes-x, h.treatment, p, q) -
+		logBinomial(h.successes, n, p, q)
+}
+
+// ratioUp is P(x+1)/P(x).
+func (h hypergeometric) ratioUp(x int64) float64 {
+	return float64(h.control-x) / float64(x+1) * (float64(h.successes-x) / float64(h.treatment-h.successes+x+1))
+}
+
+// ratioDown is P(x−1)/P(x).
+func (h hypergeometric) ratioDown(x int64) float64 {
+	return float64(x) / float64(h.control-x+1) * (float64(h.treatment-h.successes+x) / float64(h.successes-x+1))
+}
+
+// noMoreProbable is the probability of all counts that are no more probable
+// than x. The density has one mode, so these are two tails.
+func (h hypergeometric) noMoreProbable(x int64) float64 {
+	low, high := h.support()
+	if low == high {
+		return 1
+	}
+	observed := h.logDensity(x)
+	bound := observed + 1e-7
+	mode := h.mode(low, high)
+	left := lastBelow(low-1, mode, func(v int64) bool { return v < low || h.logDensity(v) <= bound })
+	right := high + 1 - lastBelow(0, high+1-mode, func(v int64) bool { return v == 0 || h.logDensity(high+1-v) <= bound })
+	if left >= right {
+		return 1
+	}
+	sum := 0.0
+	if left >= low {
+		sum += math.Exp(h.logDensity(left)) * tail(left-low, func(i int64) float64 { return h.ratioDown(left - i) })
+	}
+	if right <= high {
+		sum += math.Exp(h.logDensity(right)) * tail(high-right, func(i int64) float64 { return h.ratioUp(right + i) })
+	}
+	return sum
+}
+
+// mode is a count of the highest probability.
+func (h hypergeometric) mode(low, high int64) int64 {
+	m := int64((float64(h.control) + 1) / (float64(h.control) + float64(h.treatment) + 2) * (float64(h.successes) + 1))
+	m = min(max(m, low), high)
+	for m < high && h.ratioUp(m) > 1 {
+		m++
+	}
+	for m > low && h.ratioDown(m) > 1 {
+		m--
+	}
+	return m
+}
+
+// lastBelow is the last v in [from, to] that holds, where holds is true at
+// from and false from some v on.
+func lastBelow(from, to int64, holds func(int64) bool) int64 {
+	if holds(to) {
+		return to
+	}
+	for to-from > 1 {
+		middle := from + (to-from)/2
+		if holds(middle) {
+			from = middle
+		} else {
+			to = middle
+		}
+	}
+	return from
+}
+
+// tail is 1 + r(0) + r(0) r(1) + … over at most steps falling ratios, until
+// what is left cannot matter.
+func tail(steps int64, ratio func(int64) float64) float64 {
+	sum, term := 1.0, 1.0
+	for i := range steps {
+		r := ratio(i)
+		term *= r
+		sum += term
+		if r < 1 && term*r < 1e-17*sum*(1-r) {
+			break
+		}
+	}
+	return sum
+}
+
+// logBinomial is log of the binomial probability of x in n, with p + q = 1.
+func logBinomial(x, n int64, p, q float64) float64 {
+	switch {
+	case p == 0 || q == 0:
+		return 0 // x is 0 or n, and certain
+	case x == 0:
+		return float64(n) * math.Log1p(-p)
+	case x == n:
+		return float64(n) * math.Log(p)
+	}
+	fx, fn := float64(x), float64(n)
+	rest := fn - fx
+	return stirlingError(fn) - stirlingError(fx) - stirlingError(rest) -
+		deviance(fx, fn*p) - deviance(rest, fn*q) +
+		0.5*math.Log(fn/(2*math.Pi*fx)/rest)
+}
+
+// deviance is x log(x/m) + m − x without cancellation (Loader's bd0).
+func deviance(x, m float64) float64 {
+	if math.Abs(x-m) >= 0.1*(x+m) {
+		return x*math.Log(x/m) + m - x
+	}
+	v := (x - m) / (x + m)
+	s := (x - m) * v
+	e := 2 * x * v
+	v *= v
+	for j := 1.0; j < 1000; j++ {
+		e *= v
+		next := s + e/(2*j+1)
+		if next == s {
+			break
+		}
+		s = next
+	}
+	return s
+}
+
+// stirlingError is log n! minus Stirling's formula.
+func stirlingError(n float64) float64 {
+	if n < 16 {
+		l, _ := math.Lgamma(n + 1)
+		return l - (n+0.5)*math.Log(n) + n - 0.5*math.Log(2*math.Pi)
+	}
+	s := 1 / (n * n)
+	return (1.0/12 - (1.0/360-(1.0/1260-(1.0/1680-s/1188)*s)*s)*s) / n
+}
