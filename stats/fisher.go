@@ -36,11 +36,11 @@ func (h hypergeometric) support() (low, high int64) {
 // accurate computation of binomial probabilities" (2000): differences of log
 // factorials lose all digits when margins are in the billions.
 func (h hypergeometric) logDensity(x int64) float64 {
-	n := h.control + h.treatment
-	p := float64(h.successes) / float64(n)
-	q := float64(n-h.successes) / float64(n)
-	return logBinomial(x, h.control, p, q) + logBinomial(h.successes-x, h.treatment, p, q) -
-		logBinomial(h.successes, n, p, q)
+	n, successes := float64(h.control+h.treatment), float64(h.successes)
+	p := successes / n
+	q := float64(h.control+h.treatment-h.successes) / n
+	return logBinomial(float64(x), float64(h.control), p, q) + logBinomial(float64(h.successes-x), float64(h.treatment), p, q) -
+		logBinomial(successes, n, p, q)
 }
 
 // ratioUp is P(x+1)/P(x).
@@ -121,51 +121,4 @@ func tail(steps int64, ratio func(int64) float64) float64 {
 		}
 	}
 	return sum
-}
-
-// logBinomial is log of the binomial probability of x in n, with p + q = 1.
-func logBinomial(x, n int64, p, q float64) float64 {
-	switch {
-	case p == 0 || q == 0:
-		return 0 // x is 0 or n, and certain
-	case x == 0:
-		return float64(n) * math.Log1p(-p)
-	case x == n:
-		return float64(n) * math.Log(p)
-	}
-	fx, fn := float64(x), float64(n)
-	rest := fn - fx
-	return stirlingError(fn) - stirlingError(fx) - stirlingError(rest) -
-		deviance(fx, fn*p) - deviance(rest, fn*q) +
-		0.5*math.Log(fn/(2*math.Pi*fx)/rest)
-}
-
-// deviance is x log(x/m) + m − x without cancellation (Loader's bd0).
-func deviance(x, m float64) float64 {
-	if math.Abs(x-m) >= 0.1*(x+m) {
-		return x*math.Log(x/m) + m - x
-	}
-	v := (x - m) / (x + m)
-	s := (x - m) * v
-	e := 2 * x * v
-	v *= v
-	for j := 1.0; j < 1000; j++ {
-		e *= v
-		next := s + e/(2*j+1)
-		if next == s {
-			break
-		}
-		s = next
-	}
-	return s
-}
-
-// stirlingError is log n! minus Stirling's formula.
-func stirlingError(n float64) float64 {
-	if n < 16 {
-		l, _ := math.Lgamma(n + 1)
-		return l - (n+0.5)*math.Log(n) + n - 0.5*math.Log(2*math.Pi)
-	}
-	s := 1 / (n * n)
-	return (1.0/12 - (1.0/360-(1.0/1260-(1.0/1680-s/1188)*s)*s)*s) / n
 }

@@ -57,14 +57,14 @@ func binomialTwoSided(k, n, p float64) float64 {
 	if k > n*p { // mirror, so that k is in the lower tail
 		k, p = n-k, 1-p
 	}
-	limit := logBinomial(k, n, p) + math.Log1p(1e-7)
+	limit := logBinomial(k, n, p, 1-p) + math.Log1p(1e-7)
 	mode := math.Floor((n + 1) * p)
-	if k >= mode || logBinomial(mode, n, p) <= limit {
+	if k >= mode || logBinomial(mode, n, p, 1-p) <= limit {
 		return 1
 	}
 	span := int(n - mode)
 	above := mode + float64(sort.Search(span+1, func(i int) bool {
-		return logBinomial(mode+float64(i), n, p) <= limit
+		return logBinomial(mode+float64(i), n, p, 1-p) <= limit
 	}))
 	total := binomialAtMost(k, n, p)
 	if above <= n {

@@ -38,16 +38,19 @@ func deviance(x, m float64) float64 {
 	return sum
 }
 
-// logBinomial is the log probability of x successes in n trials with success
-// probability p, 0 < p < 1 and 0 ≤ x ≤ n.
-func logBinomial(x, n, p float64) float64 {
-	switch x {
-	case 0:
+// logBinomial is the log probability of x successes in n trials, 0 ≤ x ≤ n,
+// with success probability p and failure probability q = 1 − p, which the
+// caller may know to more digits.
+func logBinomial(x, n, p, q float64) float64 {
+	switch {
+	case p == 0 || q == 0:
+		return 0 // x is 0 or n, and certain
+	case x == 0:
 		return n * math.Log1p(-p)
-	case n:
+	case x == n:
 		return n * math.Log(p)
 	}
 	return stirlingError(n) - stirlingError(x) - stirlingError(n-x) -
-		deviance(x, n*p) - deviance(n-x, n*(1-p)) +
-		0.5*(math.Log(n)-math.Log(2*math.Pi)-math.Log(x)-math.Log(n-x))
+		deviance(x, n*p) - deviance(n-x, n*q) +
+		0.5*math.Log(n/(2*math.Pi*x)/(n-x))
 }
