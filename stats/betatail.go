@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // logitBeta is the distribution of log(X/(1−X)) for X ~ Beta(a, b). On that
 // scale every Beta distribution is log-concave and smooth, also those that
@@ -32,35 +35,23 @@ func logitBeta(a, b float64) logConcave {
 	}
 }
 
-// betaBelow is P(X < x) and P(X > x) for X ~ Beta(a, b), each with its own
-// relative precision of about 1e-11. gonum's incomplete beta function stops
-// after 300 terms of its continued fraction, too early from about a = 1e5 on.
-func betaBelow(x, a, b float64) (below, above float64) {
+// betaTails is P(X < x) and P(X > x) for X ~ Beta(a, b), each with its own
+// relative precision of about 1e-11; y is 1 − x. gonum's incomplete beta
+// function stops after 300 terms of its continued fraction, too early from
+// about a = 1e5 on.
+func betaTails(x, y, a, b float64) (below, above float64) {
 	switch {
 	case x <= 0:
 		return 0, 1
-	case x >= 1:
+	case y <= 0:
 		return 1, 0
 	}
 	d := logitBeta(a, b)
-	at := math.Log(x) - math.Log1p(-x)
+	at := math.Log(x) - math.Log(y)
 	edges := d.edges()
+	cut, _ := slices.BinarySearch(edges, at)
 	density := func(u float64) float64 { return math.Exp(d.log(u - d.mode)) }
-	var lower, upper []float64
-	for _, e := range edges {
-		if e < at {
-			lower = append(lower, e)
-		} else {
-			upper = append(upper, e)
-		}
-	}
-	left := integrate(panels(append(lower, at)), density)
-	right := integrate(panels(append([]float64{at}, upper...)), density)
-	switch { // x beyond the 25th edge: all that is left there is below 1e-130
-	case len(lower) == 0:
-		return 0, 1
-	case len(upper) == 0:
-		return 1, 0
-	}
+	left := integrate(panels(append(slices.Clone(edges[:cut]), at)), density)
+	right := integrate(panels(append([]float64{at}, edges[cut:]...)), density)
 	return left / (left + right), right / (left + right)
 }

@@ -89,10 +89,10 @@ type logConcave struct {
 }
 
 // edges cut the line where the log density has fallen by k²/2, for k up to
-// 25: panels of one standard deviation each, were it normal, and as long as
+// 38, as far as float64 reaches: panels of one standard deviation each, were it normal, and as long as
 // the tails need otherwise. They come in order, with the mode in the middle.
 func (d logConcave) edges() []float64 {
-	const steps = 25
+	const steps = 38
 	out := make([]float64, 2*steps+1)
 	out[steps] = d.mode
 	for _, sign := range []float64{-1, 1} {

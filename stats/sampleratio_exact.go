@@ -35,53 +35,53 @@ func SampleRatioExact(observed []int64, weights []float64) SampleRatioResult {
 	}
 	first, second := arms[0], arms[1]
 	p := weights[first] / (weights[first] + weights[second])
+	q := weights[second] / (weights[first] + weights[second])
 	k, n := float64(observed[first]), float64(observed[first])+float64(observed[second])
-	result.Expected[first], result.Expected[second] = n*p, n*(1-p)
+	result.Expected[first], result.Expected[second] = n*p, n*q
 	switch {
 	case n == 0:
 		result.Test = noTest(noUnits)
 	case n > 1<<53:
 		result.Test = noTest("more units than an exact test can count")
-	case !(p > 0 && p < 1):
+	case !(p > 0 && q > 0):
 		result.Test = noTest("one weight is negligible next to the other")
 	default:
-		result.Test = newTest(k/n, 0, binomialTwoSided(k, n, p))
+		result.Test = newTest(k/n, 0, binomialTwoSided(k, n, p, q))
 	}
 	return result
 }
 
 // binomialTwoSided is the probability of all outcomes of a binomial variable
-// that are no more likely than k. Probabilities rise up to the mode and fall
-// after it, so the other tail's end is found by bisection.
-func binomialTwoSided(k, n, p float64) float64 {
+// that are no more likely than k, with q = 1 − p. Probabilities rise up to the
+// mode and fall after it, so the other tail's end is found by bisection.
+func binomialTwoSided(k, n, p, q float64) float64 {
 	if k > n*p { // mirror, so that k is in the lower tail
-		k, p = n-k, 1-p
+		k, p, q = n-k, q, p
 	}
-	limit := logBinomial(k, n, p, 1-p) + math.Log1p(1e-7)
-	mode := math.Floor((n + 1) * p)
-	if k >= mode || logBinomial(mode, n, p, 1-p) <= limit {
+	limit := logBinomial(k, n, p, q) + math.Log1p(1e-7)
+	mode := min(math.Floor((n+1)*p), n)
+	if k >= mode || logBinomial(mode, n, p, q) <= limit {
 		return 1
 	}
-	span := int(n - mode)
-	above := mode + float64(sort.Search(span+1, func(i int) bool {
-		return logBinomial(mode+float64(i), n, p, 1-p) <= limit
+	above := mode + float64(sort.Search(int(n-mode)+1, func(i int) bool {
+		return logBinomial(mode+float64(i), n, p, q) <= limit
 	}))
-	total := binomialAtMost(k, n, p)
+	total := binomialAtMost(k, n, p, q)
 	if above <= n {
-		total += binomialAtMost(n-above, n, 1-p)
+		total += binomialAtMost(n-above, n, q, p)
 	}
 	return min(total, 1)
 }
 
 // binomialAtMost is P(X ≤ k): the chance that a Beta(k+1, n−k) variable is
 // above p.
-func binomialAtMost(k, n, p float64) float64 {
-	if k >= n {
+func binomialAtMost(k, n, p, q float64) float64 {
+	switch {
+	case k >= n:
 		return 1
+	case k == 0:
+		return math.Exp(n * logShare(q, p))
 	}
-	if k == 0 {
-		return math.Exp(n * math.Log1p(-p))
-	}
-	_, above := betaBelow(p, k+1, n-k)
+	_, above := betaTails(p, q, k+1, n-k)
 	return above
 }

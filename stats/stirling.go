@@ -38,19 +38,27 @@ func deviance(x, m float64) float64 {
 	return sum
 }
 
-// logBinomial is the log probability of x successes in n trials, 0 ≤ x ≤ n,
-// with success probability p and failure probability q = 1 − p, which the
-// caller may know to more digits.
+// logBinomial is the log probability of x successes in n trials with success
+// probability p = 1 − q and 0 ≤ x ≤ n. Where p or q is 0, x must be what is
+// certain then.
 func logBinomial(x, n, p, q float64) float64 {
 	switch {
 	case p == 0 || q == 0:
-		return 0 // x is 0 or n, and certain
+		return 0
 	case x == 0:
-		return n * math.Log1p(-p)
+		return n * logShare(q, p)
 	case x == n:
-		return n * math.Log(p)
+		return n * logShare(p, q)
 	}
 	return stirlingError(n) - stirlingError(x) - stirlingError(n-x) -
 		deviance(x, n*p) - deviance(n-x, n*q) +
-		0.5*math.Log(n/(2*math.Pi*x)/(n-x))
+		0.5*(math.Log(n)-math.Log(2*math.Pi)-math.Log(x)-math.Log(n-x))
+}
+
+// logShare is log p, given q = 1 − p as well.
+func logShare(p, q float64) float64 {
+	if q < 0.5 {
+		return math.Log1p(-q)
+	}
+	return math.Log(p)
 }
