@@ -25,8 +25,8 @@ type Joint struct {
 	TreatmentVariance float64 `json:"treatment_variance"`
 	Covariance        float64 `json:"covariance"`
 
-	// DF is the degrees of freedom of the difference's standard error, 0 for
-	// the normal distribution.
+	// DF is the degrees of freedom of the difference's standard error, at
+	// least 1, or 0 for the normal distribution.
 	DF float64 `json:"df,omitempty"`
 
 	// Reason says in words why the variances are missing, and with NoMeans
@@ -56,7 +56,7 @@ func (j Joint) checked() Joint {
 	case j.Reason != "":
 	case !isFinite(v) || !isFinite(j.DF) || !isFinite(j.Covariance):
 		j.Reason = outOfRange
-	case j.ControlVariance < 0 || j.TreatmentVariance < 0 || v < 0 || j.DF < 0:
+	case j.ControlVariance < 0 || j.TreatmentVariance < 0 || v < 0 || j.DF < 1 && j.DF != 0:
 		j.Reason = "the variances are not those of two means"
 	case v == 0:
 		j.Reason = "neither arm varies, so the difference has no standard error"
