@@ -351,9 +351,9 @@ func TestWideningBackTakesWhatDrains(t *testing.T) {
 func TestSampleRatioOfAResizedSharer(t *testing.T) {
 	eng, store := opened(t, sharedPlan(t))
 	expose(eng, "blue", 0, 500)
-	require.Empty(t, report(t, eng, "blue").SampleRatio.Reason)
+	require.Empty(t, report(t, eng, "blue").Health.SampleRatio.Reason)
 	publish(t, store, edited(t, store, func(p *strata.Plan) { require.NoError(t, p.Widen("blue", 500)) }))
-	require.Contains(t, report(t, eng, "blue").SampleRatio.Reason, "did not stay fixed")
+	require.Contains(t, report(t, eng, "blue").Health.SampleRatio.Reason, "did not stay fixed")
 }
 
 // A report goes by the plan in effect, and can go by any earlier one.

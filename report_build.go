@@ -12,51 +12,100 @@ import (
 type reportBuilder struct {
 	plan       *Plan
 	experiment *Experiment
+	opts       ReportOptions
 	phase      int
-	level      float64
 	now        time.Time
 	metrics    []Metric
 	results    Results
 	report     *Report
 }
 
+func newReportBuilder(plan *Plan, experiment string, opts ReportOptions) (*reportBuilder, error) {
+	e := plan.Experiment(experiment)
+	if e == nil {
+		return nil, fmt.Errorf("%w: experiment %q in plan version %d", ErrNotFound, experiment, plan.Version)
+	}
+	b := &reportBuilder{plan: plan, experiment: e, opts: opts, phase: e.Phase, now: opts.Clock.Now()}
+	if opts.Phase != nil {
+		b.phase = *opts.Phase
+	}
+	for _, key := range e.Metrics {
+		if m := plan.Metric(key); m != nil {
+			b.metrics = append(b.metrics, *m)
+		}
+	}
+	return b, nil
+}
+
 func (b *reportBuilder) build() *Report {
 	e := b.experiment
 	b.report = &Report{
 		Experiment: e.Key, Description: e.Description, Phase: b.phase, Status: orDefault(e.Status, StatusDraft),
-		Version: b.plan.Version, Created: b.now.UTC(), Level: b.level, Contradictions: b.results.Contradictions,
+		Running: b.running(), Version: b.plan.Version, Created: b.now.UTC(), Level: b.opts.Level, Inference: b.inference(),
 	}
-	b.treatments()
-	b.sampleRatio()
-	for i := range b.metrics {
-		b.metric(&b.metrics[i], i == 0)
+	b.report.Treatments = b.treatments(b.results.Treatments)
+	for _, t := range b.report.Treatments {
+		b.report.Units += t.Units
 	}
+	b.health()
+	b.report.Metrics = b.metricReports(b.results.Treatments)
+	b.decide(b.report.Metrics)
+	b.days()
+	b.report.Funnels = b.funnels()
+	b.breakdown()
 	b.warn()
+	b.verdicts()
+	b.forgetArms(b.report.Metrics)
+	if b.report.Breakdown != nil {
+		for _, s := range b.report.Breakdown.Segments {
+			b.forgetArms(s.Metrics)
+		}
+	}
 	return b.report
 }
 
-// treatments lists the plan's treatments, control first, and behind them those
-// that units met and the plan does not have.
-func (b *reportBuilder) treatments() {
-	expected := b.expected()
-	known := make(map[string]bool)
-	for _, x := range expected {
-		known[x.key] = true
-		b.treatment(x.key, x.share)
-	}
-	for _, key := range sortedKeys(b.results.Treatments) {
-		if !known[key] {
-			b.treatment(key, 0)
+func (b *reportBuilder) forgetArms(metrics []MetricReport) {
+	for i := range metrics {
+		for j := range metrics[i].Comparisons {
+			metrics[i].Comparisons[j].arms = nil
 		}
 	}
 }
 
-func (b *reportBuilder) treatment(key string, expected float64) {
-	r := b.results.Treatments[key]
-	b.report.Units += r.Units
-	b.report.Treatments = append(b.report.Treatments, TreatmentReport{
-		Treatment: key, Units: r.Units, Expected: expected, FirstExposure: r.FirstExposure, LastExposure: r.LastExposure,
-	})
+// inference is what verdicts go by.
+func (b *reportBuilder) inference() Inference {
+	if b.opts.Inference != "" {
+		return b.opts.Inference
+	}
+	end := b.experiment.Schedule.End
+	if !end.IsZero() && !b.now.Before(end) && b.experiment.Status != StatusStopped {
+		return OneLook
+	}
+	return AlwaysValid
+}
+
+// treatments lists the plan's treatments, control first, and behind them those
+// that units met and the plan does not have.
+func (b *reportBuilder) treatments(in map[string]TreatmentResults) []TreatmentReport {
+	var list []TreatmentReport
+	add := func(key string, expected float64) {
+		r := in[key]
+		list = append(list, TreatmentReport{
+			Treatment: key, Units: r.Units, Expected: expected, FirstExposure: r.FirstExposure, LastExposure: r.LastExposure,
+			Shed: r.Shed, Uncertain: r.Uncertain,
+		})
+	}
+	known := make(map[string]bool)
+	for _, x := range b.expected() {
+		known[x.key] = true
+		add(x.key, x.share)
+	}
+	for _, key := range sortedKeys(b.results.Treatments) {
+		if !known[key] {
+			add(key, 0)
+		}
+	}
+	return list
 }
 
 // expectedShare is the share of all units that a treatment should have.
@@ -101,137 +150,111 @@ func (b *reportBuilder) sharedWith() *Experiment {
 	return b.plan.Experiment(b.experiment.SharedControl)
 }
 
-func (b *reportBuilder) sampleRatio() {
-	var observed []int64
-	var weights []float64
-	for _, t := range b.report.Treatments {
-		observed = append(observed, t.Units)
-		weights = append(weights, t.Expected)
-	}
-	b.report.SampleRatio = stats.SampleRatio(observed, weights)
-	if reason := b.sharesChanged(); reason != "" {
-		b.report.SampleRatio = stats.SampleRatioResult{Test: stats.Test{PValue: 1, Reason: reason}}
-	}
-}
-
-// sharesChanged says why the plan's present weights are not what all units of
-// the phase were drawn by, or nothing.
-func (b *reportBuilder) sharesChanged() string {
-	e := b.experiment
-	switch with := b.sharedWith(); {
-	case b.phase != e.Phase:
-		return "this plan version does not have the weights of that phase (name an earlier one in ReportOptions.Version)"
-	case e.History.KeepFrom > 0:
-		return "units were drawn anew during this phase"
-	case reweighted(e):
-		return "the weights were changed during this phase"
-	case with != nil && (reweighted(with) || resized(e) || resized(with)):
-		return "the shares of the experiment and of the shared control did not stay fixed"
-	}
-	return ""
-}
-
-// reweighted reports whether some unit of the phase was drawn by other weights
-// than today's.
-func reweighted(e *Experiment) bool {
-	return slices.ContainsFunc(e.Earlier, func(a Allocation) bool {
-		return !e.drawsLike(Allocation{Weights: a.Weights, Audience: e.Audience})
-	})
-}
-
-// resized reports whether the phase had another share of its layer before.
-func resized(e *Experiment) bool {
-	return e.History.Resized || e.History.KeepFrom > 0 || len(e.Schedule.Ramp) > 0 || e.Buckets.IsEmpty()
-}
-
-// metric adds a metric, or each step of a funnel.
-func (b *reportBuilder) metric(m *Metric, primary bool) {
-	if m.Type != MetricFunnel {
-		b.addMetric(m, MetricReport{Label: m.Key, Primary: primary}, 0)
-		return
-	}
-	for i, step := range m.Steps {
-		label := fmt.Sprintf("%s, step %d: %s", m.Key, i+1, step.Event)
-		if step.Name != "" {
-			label += " " + step.Name
+// metricReports are the metrics, each step of a funnel by itself.
+func (b *reportBuilder) metricReports(in map[string]TreatmentResults) []MetricReport {
+	var list []MetricReport
+	for i := range b.metrics {
+		m := &b.metrics[i]
+		for entry := range max(1, len(m.Steps)) {
+			list = append(list, b.metricReport(in, m, entry))
 		}
-		b.addMetric(m, MetricReport{Label: label, Step: i + 1, Primary: primary && i == len(m.Steps)-1}, i)
 	}
+	return list
 }
 
-func (b *reportBuilder) addMetric(m *Metric, r MetricReport, entry int) {
-	r.Metric, r.Type, r.Guardrail = m.Key, m.Type, m.Guardrail
+func (b *reportBuilder) metricReport(in map[string]TreatmentResults, m *Metric, entry int) MetricReport {
+	r := MetricReport{
+		Metric: m.Key, Label: m.Key, Type: m.Type, Role: b.role(m, entry),
+		Direction: orDefault(m.Direction, Increase), MinimumEffect: m.minimumEffect(),
+	}
+	if m.Guardrail {
+		r.Margin = m.margin()
+	}
+	if m.Type == MetricFunnel {
+		r.Step, r.Label = entry+1, stepLabel(m, entry)
+	}
 	if m.Measure.isMoney() && (m.Denominator == nil || !m.Denominator.isMoney()) {
 		r.Currency = m.Measure.Currency
 	}
-	r.Direction = orDefault(m.Direction, Increase)
-	var control stats.Group
 	for i, t := range b.report.Treatments {
-		group := b.group(m, t.Treatment, entry)
-		r.Estimates = append(r.Estimates, TreatmentEstimate{Treatment: t.Treatment, Units: group.N, Estimate: group.Estimate(b.level)})
-		if i == 0 {
-			control = group
-			continue
+		group := b.group(in, m, t.Treatment, entry)
+		r.Estimates = append(r.Estimates, TreatmentEstimate{Treatment: t.Treatment, Units: group.N, Estimate: group.Estimate(b.opts.Level)})
+		if i > 0 {
+			r.Comparisons = append(r.Comparisons, b.compare(in, m, entry, b.report.Treatments[0].Treatment, t.Treatment))
 		}
-		c := MetricComparison{
-			Treatment: t.Treatment, Control: b.report.Treatments[0].Treatment,
-			Comparison: stats.Compare(control, group, stats.Options{Level: b.level, Reference: reference(m)}),
-		}
-		c.Verdict = verdict(c.Comparison, r.Direction)
-		r.Comparisons = append(r.Comparisons, c)
 	}
-	b.report.Metrics = append(b.report.Metrics, r)
+	return r
 }
 
-// group returns a metric's estimate in one treatment.
-func (b *reportBuilder) group(m *Metric, treatment string, entry int) stats.Group {
-	moments := b.results.Treatments[treatment].Metrics[m.Key].Moments
-	if entry >= len(moments) {
-		return stats.GroupMean(stats.Moments{}, 0)
+// role says what a metric is for. Of a primary funnel the last step decides.
+func (b *reportBuilder) role(m *Metric, entry int) Role {
+	primary := b.experiment.Analysis.Primary
+	if len(primary) == 0 && len(b.metrics) > 0 {
+		primary = []string{b.metrics[0].Key}
 	}
-	if m.Type == MetricRatio {
-		return divided(stats.GroupRatio(moments[entry], 0, 1), m.Measure.scale()/m.Denominator.scale())
+	last := entry == max(1, len(m.Steps))-1
+	switch {
+	case m.Guardrail:
+		return RoleGuardrail
+	case slices.Contains(primary, m.Key) && last:
+		return RolePrimary
+	default:
+		return RoleSecondary
 	}
-	if isShare(m) {
-		return stats.GroupProportion(moments[entry], 0)
+}
+
+func stepLabel(m *Metric, i int) string {
+	label := fmt.Sprintf("%s, step %d: %s", m.Key, i+1, m.Steps[i].Event)
+	if name := m.Steps[i].Name; name != "" {
+		label += " " + name
 	}
-	return divided(stats.GroupMean(moments[entry], 0), m.Measure.scale())
+	return label
+}
+
+// metricOf returns the definition of a metric in the report.
+func (b *reportBuilder) metricOf(key string) *Metric {
+	i := slices.IndexFunc(b.metrics, func(m Metric) bool { return m.Key == key })
+	return &b.metrics[i]
+}
+
+// moments returns a metric's sufficient statistics in one treatment, none
+// where the results have none.
+func (b *reportBuilder) moments(in map[string]TreatmentResults, m *Metric, treatment string, entry int) stats.Moments {
+	list := in[treatment].Metrics[m.Key].Moments
+	if entry >= len(list) {
+		return stats.Moments{}
+	}
+	return list[entry]
+}
+
+// group returns a metric's estimate in one treatment, in whole units of money.
+func (b *reportBuilder) group(in map[string]TreatmentResults, m *Metric, treatment string, entry int) stats.Group {
+	moments := b.moments(in, m, treatment, entry)
+	switch {
+	case m.Type == MetricRatio:
+		return divided(stats.GroupRatio(moments, 0, 1), m.scale())
+	case isShare(m):
+		return stats.GroupProportion(moments, 0)
+	default:
+		return divided(stats.GroupMean(moments, 0), m.scale())
+	}
+}
+
+// scale is by how much estimates of a metric are divided to be in whole units
+// of money.
+func (m *Metric) scale() float64 {
+	if m.Denominator != nil {
+		return m.Measure.scale() / m.Denominator.scale()
+	}
+	return m.Measure.scale()
 }
 
 // isShare reports whether each unit counts 0 or 1.
 func isShare(m *Metric) bool { return m.Type == MetricConversion || m.Type == MetricFunnel }
-
-// reference is the distribution that a metric's differences are held against.
-// Of a share the variance follows from the share itself, so the test is the
-// unpooled z of textbooks; everything else gets Welch's t.
-func reference(m *Metric) stats.Reference {
-	if isShare(m) {
-		return stats.Normal
-	}
-	return stats.WelchT
-}
 
 // divided is a group in a unit that is so many times larger.
 func divided(g stats.Group, by float64) stats.Group {
 	g.Mean /= by
 	g.Variance /= by * by
 	return g
-}
-
-// The verdicts of a [MetricComparison].
-const (
-	VerdictBetter   = "better"
-	VerdictWorse    = "worse"
-	VerdictNotClear = "not clear"
-)
-
-func verdict(c stats.Comparison, d Direction) string {
-	switch {
-	case !c.Significant():
-		return VerdictNotClear
-	case c.Difference.Value > 0 == (d == Increase):
-		return VerdictBetter
-	default:
-		return VerdictWorse
-	}
 }

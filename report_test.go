@@ -114,9 +114,9 @@ func TestReportsOfNextToNothing(t *testing.T) {
 			require.NotContains(t, string(data), "NaN")
 			require.NotContains(t, r.String(), "NaN")
 			require.NotContains(t, r.String(), "Inf")
-			require.NotEmpty(t, r.Metrics[0].Comparisons[0].Test.Reason)
-			require.Equal(t, strata.VerdictNotClear, r.Metrics[0].Comparisons[0].Verdict)
-			require.Contains(t, r.String(), "no test, ")
+			require.NotEmpty(t, r.Metrics[0].Comparisons[0].AlwaysValid.Test.Reason)
+			require.Equal(t, strata.VerdictKeepRunning, r.Metrics[0].Comparisons[0].Verdict.Code)
+			require.Contains(t, r.String(), "nothing is clear yet (")
 			var back strata.Report
 			require.NoError(t, json.Unmarshal(data, &back))
 			again, err := json.Marshal(back)
@@ -137,19 +137,19 @@ func TestReportOfAnUnknownExperiment(t *testing.T) {
 
 // Direction turns the verdict round, not the numbers.
 func TestVerdictsFollowTheDirection(t *testing.T) {
-	for direction, want := range map[strata.Direction]string{strata.Increase: strata.VerdictBetter, strata.Decrease: strata.VerdictWorse} {
+	for direction, want := range map[strata.Direction]strata.VerdictCode{strata.Increase: strata.VerdictWin, strata.Decrease: strata.VerdictLoss} {
 		plan := colorPlan(1)
 		plan.Metrics[0].Direction = direction
 		eng, _ := opened(t, plan)
 		for i := range 400 {
 			a := eng.Assign(user(i))
-			if a.Treatment("cta-color") == "green" || i%10 == 0 {
+			if (a.Treatment("cta-color") == "green") != (i%10 == 0) {
 				require.NoError(t, a.Track(strata.Purchase{OrderID: fmt.Sprint(i), Currency: "EUR"}))
 			}
 		}
 		c := report(t, eng, "cta-color").Metrics[0].Comparisons[0]
 		require.Positive(t, c.Difference.Value)
-		require.Equal(t, want, c.Verdict)
+		require.Equal(t, want, c.Verdict.Code)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestPitfall18UnitsInTwoTreatmentsAreExcludedAndCounted(t *testing.T) {
 		both++
 	}
 	r := report(t, eng, "cta-color")
-	require.EqualValues(t, both, r.Contradictions)
+	require.EqualValues(t, both, r.Health.Contradictions)
 	require.EqualValues(t, 400-both, r.Units)
 	require.Equal(t, strata.Alarm, codes(r)[strata.WarnContradictions], "2.5 % is a failed health check")
 }
@@ -244,7 +244,7 @@ func TestSharedControl(t *testing.T) {
 	color := strata.StringParam("cta.color", "grey")
 	for i := range 6000 {
 		a := eng.Assign(user(i))
-		if color.Get(a) == "blue" || i%8 == 0 {
+		if (color.Get(a) == "blue") != (i%8 == 0) {
 			require.NoError(t, a.Track(strata.Purchase{OrderID: fmt.Sprint(i), Currency: "EUR"}))
 		}
 		if a.Peek("green") == "grey" {
@@ -257,9 +257,9 @@ func TestSharedControl(t *testing.T) {
 	require.InDelta(t, 0.5, r.Treatments[0].Expected, 1e-9)
 	require.InDelta(t, 1200, r.Treatments[0].Units, 150)
 	require.InDelta(t, 1200, r.Treatments[1].Units, 150)
-	require.Empty(t, r.SampleRatio.Reason)
-	require.Greater(t, r.SampleRatio.PValue, 0.001)
-	require.Equal(t, strata.VerdictBetter, r.Metrics[0].Comparisons[0].Verdict)
+	require.Empty(t, r.Health.SampleRatio.Reason)
+	require.Greater(t, r.Health.SampleRatio.PValue, 0.001)
+	require.Equal(t, strata.VerdictWin, r.Metrics[0].Comparisons[0].Verdict.Code)
 	require.Contains(t, codes(r), strata.WarnSharedControl)
 	require.EqualValues(t, r.Treatments[0].Units, report(t, eng, "green").Treatments[0].Units)
 }
@@ -271,13 +271,13 @@ func TestSampleRatioAfterReweighting(t *testing.T) {
 	flush(t, eng)
 	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Treatments[1].Weight = 9 }), keep("cta-color"))
 	r := report(t, eng, "cta-color")
-	require.Contains(t, r.SampleRatio.Reason, "weights were changed")
+	require.Contains(t, r.Health.SampleRatio.Reason, "weights were changed")
 	require.Equal(t, strata.Note, codes(r)[strata.WarnSampleRatio])
 
 	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Phase = 1 }))
 	r = report(t, eng, "cta-color", strata.ReportOptions{Phase: new(0)})
 	require.EqualValues(t, 500, r.Units, "an earlier phase can be read")
-	require.NotEmpty(t, r.SampleRatio.Reason)
+	require.NotEmpty(t, r.Health.SampleRatio.Reason)
 	require.Zero(t, report(t, eng, "cta-color").Units)
 }
 
@@ -293,7 +293,7 @@ func TestMeanWarnsOfMissingValues(t *testing.T) {
 			require.NoError(t, a.Track(strata.Custom{EventName: "wait", Value: float64(i % 7)}))
 		}
 	}
-	require.Equal(t, strata.Alarm, codes(report(t, eng, "cta-color"))[strata.WarnMissing])
+	require.Equal(t, strata.Caution, codes(report(t, eng, "cta-color"))[strata.WarnMissing])
 }
 
 func TestReportWarnsOfCarryOver(t *testing.T) {

@@ -2,50 +2,80 @@ package strata
 
 import (
 	"fmt"
-	"math"
-	"strconv"
+	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/strataxp/strata/stats"
 )
 
-// String prints the report as text of some 110 columns, for a terminal.
+// textWidth is how many columns the text of a report takes at most, unless
+// numbers are very long.
+const textWidth = 100
+
+// nameWidth is how many columns a treatment's key may take in a table.
+const nameWidth = 18
+
+// String prints the report as text of 100 columns, for a terminal.
 func (r *Report) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "Experiment %s, phase %d, %s, plan version %d\n", r.Experiment, r.Phase, r.Status, r.Version)
+	fmt.Fprintf(&out, "Experiment %s, phase %d, %s, plan version %d\n", r.Experiment, r.Phase, r.state(), r.Version)
 	if r.Description != "" {
-		fmt.Fprintf(&out, "%s\n", r.Description)
+		printWrapped(&out, "", r.Description)
 	}
 	out.WriteString("\n")
-	r.printWarnings(&out)
+	printWrapped(&out, "VERDICT", r.Verdict.Text)
+	for _, w := range r.Warnings {
+		printWrapped(&out, strings.ToUpper(string(w.Severity)), w.Text)
+	}
+	out.WriteString("\n")
 	r.printTreatments(&out)
+	r.printHealth(&out)
+	if len(r.Metrics) == 0 {
+		out.WriteString("\nNo metrics: name some in the experiment's \"metrics\".\n")
+		return out.String()
+	}
+	out.WriteString("\n")
+	printWrapped(&out, "", r.howToRead())
 	for i := range r.Metrics {
 		r.printMetric(&out, &r.Metrics[i])
 	}
-	if len(r.Metrics) == 0 {
-		out.WriteString("\nNo metrics: name some in the experiment's \"metrics\".\n")
-	}
+	r.printBreakdown(&out)
 	return out.String()
 }
 
-func (r *Report) printWarnings(out *strings.Builder) {
-	for _, w := range r.Warnings {
-		lines := wrap(w.Text, 96)
-		fmt.Fprintf(out, "%-9s%s\n", strings.ToUpper(string(w.Severity)), lines[0])
-		for _, line := range lines[1:] {
-			fmt.Fprintf(out, "%-9s%s\n", "", line)
+// printWrapped prints a text behind a word in the margin.
+func printWrapped(out *strings.Builder, word, text string) {
+	indent := 0
+	if word != "" {
+		indent = max(9, utf8.RuneCountInString(word)+1)
+	}
+	for i, line := range wrap(text, textWidth-indent) {
+		if i > 0 {
+			word = ""
 		}
+		fmt.Fprintf(out, "%-*s%s\n", indent, word, line)
 	}
-	if len(r.Warnings) > 0 {
-		out.WriteString("\n")
+}
+
+// state is the status, or what the schedule makes of it.
+func (r *Report) state() string {
+	if r.Status.live() && !r.Running {
+		return string(r.Status) + " (not in its schedule or not in this phase)"
 	}
+	return string(r.Status)
+}
+
+func (r *Report) howToRead() string {
+	by := "Verdicts go by the always-valid ones, which hold however often one looks."
+	if r.Inference == OneLook {
+		by = "Verdicts go by the ones for one look, at the planned end."
+	}
+	return fmt.Sprintf("Intervals in tables are at %s, each by itself. %s They are corrected for the number of comparisons, and so are the intervals in them.", percent(r.Level), by)
 }
 
 func (r *Report) printTreatments(out *strings.Builder) {
 	t := table{header: []string{"treatment", "units", "share", "expected", "exposed from", "to"}, left: 1}
 	for i, x := range r.Treatments {
-		name := x.Treatment
+		name := shortened(x.Treatment, nameWidth+10)
 		if i == 0 {
 			name += " (control)"
 		}
@@ -54,51 +84,124 @@ func (r *Report) printTreatments(out *strings.Builder) {
 			share = fmt.Sprintf("%.2f %%", 100*float64(x.Units)/float64(r.Units))
 		}
 		row := []string{name, thousands(x.Units), share, fmt.Sprintf("%.2f %%", 100*x.Expected), "-", "-"}
-		if x.Units > 0 {
+		if x.Units > 0 && !x.FirstExposure.IsZero() {
 			row[4], row[5] = x.FirstExposure.UTC().Format("2006-01-02 15:04"), x.LastExposure.UTC().Format("2006-01-02 15:04")
 		}
 		t.rows = append(t.rows, row)
 	}
 	t.print(out)
-	if s := r.SampleRatio; s.Reason == "" {
-		fmt.Fprintf(out, "Sample ratio: chi-square %s, %s, p %s.", number(s.Statistic), count(int64(s.DF), "degree of freedom", "degrees of freedom"), formatP(s.PValue))
-	} else {
-		fmt.Fprintf(out, "Sample ratio: not tested, %s.", s.Reason)
+}
+
+func (r *Report) printHealth(out *strings.Builder) {
+	h := &r.Health
+	ratio := "Sample ratio: not tested, " + h.SampleRatio.Reason
+	if h.SampleRatio.Reason == "" {
+		ratio = fmt.Sprintf("Sample ratio: p %s for one look", formatP(h.SampleRatio.PValue))
+		if h.SequentialSampleRatio.Reason == "" {
+			ratio += fmt.Sprintf(", %s for any number of looks", formatP(h.SequentialSampleRatio.PValue))
+		}
 	}
-	fmt.Fprintf(out, " %s in two treatments left out.\n", count(r.Contradictions, "unit", "units"))
+	printWrapped(out, "", fmt.Sprintf("%s. %s in two treatments left out.", ratio, count(h.Contradictions, "unit", "units")))
+	for _, x := range h.PrePeriod {
+		if x.Test.Reason == "" {
+			fmt.Fprintf(out, "Before the experiment: %s differs with p %s.\n", x.Metric, formatP(x.Test.PValue))
+		}
+	}
+	if !h.Latest.IsZero() {
+		fmt.Fprintf(out, "Latest event: %s. Report of %s.\n", h.Latest.Format("2006-01-02 15:04"), r.Created.Format("2006-01-02 15:04"))
+	}
 }
 
 func (r *Report) printMetric(out *strings.Builder, m *MetricReport) {
-	fmt.Fprintf(out, "\n%s", m.Label)
-	notes := []string{metricNote(m)}
-	if m.Primary {
-		notes = append(notes, "primary metric")
+	if m.Step == 1 {
+		r.printFunnel(out, m.Metric)
 	}
-	if m.Guardrail {
-		notes = append(notes, "guardrail")
+	if m.Step > 0 && !r.lastStep(m) {
+		return // the table says enough
 	}
-	if m.Direction == Decrease {
-		notes = append(notes, "less is better")
-	}
-	fmt.Fprintf(out, " (%s)\n", strings.Join(notes, ", "))
-
-	interval := fmt.Sprintf("[%.4g %% interval]", 100*r.Level)
-	t := table{header: []string{"treatment", "units", "estimate", "std. error", "difference", interval, "lift", interval, "p", ""}, left: 1}
+	fmt.Fprintf(out, "\n%s (%s)\n", m.Label, strings.Join(metricNotes(m), ", "))
+	t := table{header: []string{"treatment", "units", "estimate", "std. error", "difference", "interval"}, left: 1}
 	for i, e := range m.Estimates {
-		row := []string{e.Treatment, thousands(e.Units), valueText(e.Estimate), seText(e.Estimate), "", "", "", "", "", ""}
+		row := []string{shortened(e.Treatment, nameWidth), thousands(e.Units), valueText(e.Estimate), seText(e.Estimate), "", ""}
 		if i > 0 {
 			c := &m.Comparisons[i-1]
-			row[4], row[5] = signed(c.Difference), intervalText(c.Difference, number)
-			row[6], row[7] = signedPercent(c.Lift), intervalText(c.Lift, percentText)
-			row[8] = pText(c.Test)
-			row[9] = c.Verdict
+			row[4], row[5] = signed(c.by(r.Inference).Difference), intervalText(c.by(r.Inference).Difference, number)
 		}
 		t.rows = append(t.rows, row)
 	}
 	t.print(out)
+	r.printIntervals(out, m)
 	for i := range m.Comparisons {
-		printReasons(out, &m.Comparisons[i])
+		c := &m.Comparisons[i]
+		printWrapped(out, "  "+shortened(c.Treatment, nameWidth)+":", c.Verdict.Text+reasons(c))
 	}
+}
+
+// printIntervals prints the intervals of both kinds side by side, the ones that
+// decide first.
+func (r *Report) printIntervals(out *strings.Builder, m *MetricReport) {
+	kinds := []Inference{AlwaysValid, OneLook}
+	names := map[Inference]string{AlwaysValid: "always valid", OneLook: "one look"}
+	if r.Inference == OneLook {
+		kinds = []Inference{OneLook, AlwaysValid}
+	}
+	if !slices.ContainsFunc(m.Comparisons, func(c MetricComparison) bool { return c.Test.Reason == "" }) {
+		return
+	}
+	t := table{header: []string{"", "lift", names[kinds[0]], "p", "corrected p", names[kinds[1]], "p"}, left: 1}
+	for i := range m.Comparisons {
+		c := &m.Comparisons[i]
+		first, second := c.by(kinds[0]), c.by(kinds[1])
+		corrected := "-"
+		if first.Test.Reason == "" {
+			corrected = formatP(c.Corrected.PValue)
+		}
+		t.rows = append(t.rows, []string{
+			shortened(c.Treatment, nameWidth), signedPercent(first.Lift), intervalText(first.Lift, percentText), pText(first.Test),
+			corrected, intervalText(second.Lift, percentText), pText(second.Test),
+		})
+	}
+	t.print(out)
+}
+
+// reasons says what is missing from a comparison, where the verdict does not.
+func reasons(c *MetricComparison) string {
+	var missing []string
+	say := func(what, why string) {
+		if why != "" && !strings.Contains(c.Verdict.Text, why) {
+			missing = append(missing, what+": "+why)
+		}
+	}
+	say("no test", c.Test.Reason)
+	if c.Test.Reason == "" {
+		say("no always-valid test", c.AlwaysValid.Test.Reason)
+		say("no interval for the lift", c.Lift.Reason)
+	}
+	if a := c.Adjustment; a != nil {
+		say("not adjusted for the past", a.Reason)
+	}
+	if len(missing) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(missing, "; ") + ")"
+}
+
+// metricNotes say what the estimate is, and what the metric is for.
+func metricNotes(m *MetricReport) []string {
+	notes := []string{metricNote(m)}
+	if m.Role != RoleSecondary {
+		notes = append(notes, string(m.Role))
+	}
+	if m.Direction == Decrease {
+		notes = append(notes, "less is better")
+	}
+	for i := range m.Comparisons {
+		if a := m.Comparisons[i].Adjustment; a != nil && a.Applied {
+			notes = append(notes, fmt.Sprintf("adjusted for the past, which explains %s of the variance", percent(roundTo(a.VarianceReduction, 3))))
+			break
+		}
+	}
+	return notes
 }
 
 // metricNote says what the estimate is.
@@ -126,159 +229,69 @@ func inCurrency(note, currency string) string {
 	return note + ", in " + currency
 }
 
-// printReasons says why something is missing from a comparison, once.
-func printReasons(out *strings.Builder, c *MetricComparison) {
-	switch {
-	case c.Test.Reason != "":
-		fmt.Fprintf(out, "  %s: no test, %s.\n", c.Treatment, c.Test.Reason)
-	case c.Lift.Reason != "":
-		fmt.Fprintf(out, "  %s: no interval for the lift, %s.\n", c.Treatment, c.Lift.Reason)
-	}
-}
-
-// number prints six significant digits of a number below 1 and seven of one
-// above, without an exponent where that stays readable.
-func number(v float64) string {
-	if v == 0 {
-		return "0"
-	}
-	magnitude := int(math.Floor(math.Log10(math.Abs(v))))
-	if magnitude < -6 || magnitude > 14 {
-		return strconv.FormatFloat(v, 'g', 6, 64)
-	}
-	decimals := 5 - magnitude
-	if magnitude >= 0 {
-		decimals = max(0, 6-magnitude)
-	}
-	return strconv.FormatFloat(v, 'f', decimals, 64)
-}
-
-func percentText(v float64) string { return fmt.Sprintf("%+.2f %%", 100*v) }
-
-func valueText(e stats.Estimate) string {
-	if e.NoValue {
-		return "-"
-	}
-	return number(e.Value)
-}
-
-func seText(e stats.Estimate) string {
-	if e.Reason != "" {
-		return "-"
-	}
-	return number(e.SE)
-}
-
-func signed(e stats.Estimate) string {
-	if e.NoValue {
-		return "-"
-	}
-	if e.Value > 0 {
-		return "+" + number(e.Value)
-	}
-	return number(e.Value)
-}
-
-func signedPercent(e stats.Estimate) string {
-	if e.NoValue {
-		return "-"
-	}
-	return percentText(e.Value)
-}
-
-func intervalText(e stats.Estimate, format func(float64) string) string {
-	if e.Reason != "" {
-		return "-"
-	}
-	return "[" + bound(e.Low, format) + ", " + bound(e.High, format) + "]"
-}
-
-func bound(v float64, format func(float64) string) string {
-	switch {
-	case math.IsInf(v, -1):
-		return "-∞"
-	case math.IsInf(v, 1):
-		return "∞"
-	default:
-		return format(v)
-	}
-}
-
-func pText(t stats.Test) string {
-	if t.Reason != "" {
-		return "-"
-	}
-	return formatP(t.PValue)
-}
-
-// formatP prints two significant digits, and never 0.
-func formatP(p float64) string {
-	if p >= 0.0001 {
-		return strconv.FormatFloat(p, 'f', max(2, 1-int(math.Floor(math.Log10(p)))), 64)
-	}
-	return strconv.FormatFloat(p, 'e', 1, 64)
-}
-
-// count prints "1 unit" and "2,000 units".
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(n) + " " + many
-}
-
-func thousands(n int64) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// wrap breaks a text at spaces.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
-}
-
-// table prints aligned columns: the first left, the others right, as numbers
-// want it. An all-empty last column costs nothing.
-type table struct {
-	header []string
-	left   int // how many columns align left
-	rows   [][]string
-}
-
-func (t *table) print(out *strings.Builder) {
-	widths := make([]int, len(t.header))
-	all := append([][]string{t.header}, t.rows...)
-	for _, row := range all {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+// lastStep reports whether a metric is the last step of its funnel.
+func (r *Report) lastStep(m *MetricReport) bool {
+	for i := range r.Funnels {
+		if r.Funnels[i].Metric == m.Metric {
+			return m.Step == len(r.Funnels[i].Steps)
 		}
 	}
-	for _, row := range all {
-		var line strings.Builder
-		line.WriteString(" ")
-		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i < t.left {
-				line.WriteString(" " + cell + pad)
-			} else {
-				line.WriteString("  " + pad + cell)
+	return true
+}
+
+// printFunnel prints how many units took each step.
+func (r *Report) printFunnel(out *strings.Builder, metric string) {
+	for i := range r.Funnels {
+		f := &r.Funnels[i]
+		if f.Metric != metric {
+			continue
+		}
+		fmt.Fprintf(out, "\n%s (funnel: units, share of all exposed, share of the step before)\n", metric)
+		t := table{header: []string{"step"}, left: 1}
+		for _, x := range r.Treatments {
+			t.header = append(t.header, shortened(x.Treatment, nameWidth))
+		}
+		for n, s := range f.Steps {
+			row := []string{fmt.Sprintf("%d %s", n+1, shortened(s.Label, 2*nameWidth))}
+			for _, c := range s.Counts {
+				row = append(row, fmt.Sprintf("%s %5.1f %% %5.1f %%", thousands(c.Units), 100*c.Share, 100*c.OfPrevious))
+			}
+			t.rows = append(t.rows, row)
+		}
+		t.print(out)
+	}
+}
+
+func (r *Report) printBreakdown(out *strings.Builder) {
+	b := r.Breakdown
+	if b == nil {
+		return
+	}
+	fmt.Fprintf(out, "\nBy %s (corrected p over all of these comparisons; a clear one is a question for a new experiment)\n", b.Attribute)
+	t := table{header: []string{b.Attribute, "units", "metric", "treatment", "lift", "interval", "corrected p"}, left: 1}
+	for i := range b.Segments {
+		s := &b.Segments[i]
+		name, units := s.Value, thousands(s.Units)
+		if name == "" {
+			name = "(none)"
+		}
+		for j := range s.Metrics {
+			for k := range s.Metrics[j].Comparisons {
+				c := &s.Metrics[j].Comparisons[k]
+				corrected := "-"
+				if c.Corrected.Family > 0 {
+					corrected = formatP(c.Corrected.PValue)
+				}
+				t.rows = append(t.rows, []string{
+					shortened(name, nameWidth), units, shortened(s.Metrics[j].Label, nameWidth), shortened(c.Treatment, nameWidth),
+					signedPercent(c.Corrected.Lift), intervalText(c.Corrected.Lift, percentText), corrected,
+				})
+				name, units = "", ""
 			}
 		}
-		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	t.print(out)
+	if b.Others > 0 {
+		fmt.Fprintf(out, "  %s with %s more are left out.\n", count(b.OtherUnits, "unit", "units"), count(int64(b.Others), "value", "values"))
 	}
 }

@@ -1,52 +1,36 @@
 package strata
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/strataxp/strata/stats"
 )
 
-func (b *reportBuilder) add(severity Severity, code, format string, args ...any) {
-	b.report.Warnings = append(b.report.Warnings, Warning{severity, code, fmt.Sprintf(format, args...)})
-}
-
-// warn collects what a reader must know, the gravest first.
-func (b *reportBuilder) warn() {
-	b.warnSampleRatio()
-	b.warnContradictions()
-	b.warnUnknown()
-	b.warnMissing()
-	b.warnFew()
-	b.warnCarryOver()
-	b.warnEvents()
-	b.warnReading()
-	rank := map[Severity]int{Alarm: 0, Caution: 1, Note: 2}
-	slices.SortStableFunc(b.report.Warnings, func(x, y Warning) int { return cmp.Compare(rank[x.Severity], rank[y.Severity]) })
-}
-
 func (b *reportBuilder) warnSampleRatio() {
-	r := b.report.SampleRatio
-	switch {
+	h := &b.report.Health
+	switch r := h.SampleRatio; {
 	case r.Leaked > 0:
 		b.add(Alarm, WarnSampleRatio, "%d units are in treatments that should have none", r.Leaked)
 	case r.Reason != "" && b.report.Units > 0:
 		b.add(Note, WarnSampleRatio, "the sample ratio is not tested: %s", r.Reason)
 	}
+	once, always := h.SampleRatio.Test, h.SequentialSampleRatio.Test
 	switch {
-	case r.Reason != "":
-	case r.PValue < sampleRatioAlarm:
-		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch (p %s): the treatments' sizes do not fit the weights, so units were lost or added in a way that depends on the treatment; the results below are not to be trusted until the cause is found", formatP(r.PValue))
-	case r.PValue < sampleRatioCaution:
-		b.add(Caution, WarnSampleRatio, "the sample ratio is unusual (p %s): by chance one experiment in a hundred looks like this; look for units that are lost in one treatment", formatP(r.PValue))
+	case once.Reason == "" && once.PValue < sampleRatioAlarm:
+		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch (p %s): the treatments' sizes do not fit the weights, so units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", formatP(once.PValue))
+	case always.Reason == "" && always.PValue < sampleRatioAlarm:
+		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch on an earlier day (sequential p %s): for a while units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", formatP(always.PValue))
+	case once.Reason == "" && once.PValue < sampleRatioCaution:
+		b.add(Caution, WarnSampleRatio, "the sample ratio is unusual (p %s): by chance one experiment in a hundred looks like this; look for units that are lost in one treatment", formatP(once.PValue))
 	}
 }
 
 func (b *reportBuilder) warnContradictions() {
-	n := b.report.Contradictions
+	n := b.results.Contradictions
 	if n == 0 {
 		return
 	}
@@ -66,54 +50,108 @@ func (b *reportBuilder) warnUnknown() {
 	}
 }
 
-// warnMissing tests, for means, whether the treatment changes which units have
-// a value: then the means are over different kinds of units.
-func (b *reportBuilder) warnMissing() {
-	for _, m := range b.report.Metrics {
-		if m.Type != MetricMean {
-			continue
-		}
-		var table [][]int64
-		for i, t := range b.report.Treatments {
-			table = append(table, []int64{m.Estimates[i].Units, t.Units - m.Estimates[i].Units})
-		}
-		if r := stats.ChiSquareTable(table); r.Reason == "" && r.PValue < sampleRatioAlarm {
-			b.add(Alarm, WarnMissing, "%s: the treatments differ in how many units have a value (p %s), so their means are over different kinds of units; use a ratio", m.Metric, formatP(r.PValue))
+func (b *reportBuilder) warnPrePeriod() {
+	for _, x := range b.report.Health.PrePeriod {
+		if x.Test.Reason == "" && x.Test.PValue < prePeriodAlarm/float64(len(b.report.Health.PrePeriod)) {
+			b.add(Alarm, WarnPrePeriod, "%s: the treatments differed before the experiment (p %s), so it is not the treatment that makes them differ now; look for a broken draw or for effects of an earlier experiment", x.Metric, formatP(x.Test.PValue))
 		}
 	}
 }
 
-// warnFew names shares that rest on a handful of units in some treatment, for
-// which the normal distribution of interval and test is a poor one.
-func (b *reportBuilder) warnFew() {
-	for _, m := range b.report.Metrics {
-		if m.Type != MetricConversion && m.Type != MetricFunnel {
-			continue
+func (b *reportBuilder) warnLosses() {
+	var shed, uncertain int64
+	for _, t := range b.report.Treatments {
+		shed, uncertain = shed+t.Shed, uncertain+t.Uncertain
+	}
+	if shed+uncertain == 0 {
+		return
+	}
+	severity, tail := Note, ""
+	if l := b.report.Health.Losses; l.Reason == "" && l.PValue < lossesAlarm {
+		severity, tail = Alarm, fmt.Sprintf(", more in some treatments than in others (p %s)", formatP(l.PValue))
+	}
+	b.add(severity, WarnLosses, "%d units lost events for want of room, and %d may have lost some%s", shed, uncertain, tail)
+}
+
+// warnMetrics looks at what each metric's numbers rest on.
+func (b *reportBuilder) warnMetrics() {
+	for i := range b.report.Metrics {
+		m := &b.report.Metrics[i]
+		b.warnMissing(m)
+		b.warnFew(m)
+		b.warnHeavy(m)
+		b.warnDenominator(m)
+	}
+}
+
+// warnMissing tests, for means, whether the treatment changes which units have
+// a value: then the means are over different kinds of units.
+func (b *reportBuilder) warnMissing(m *MetricReport) {
+	if m.Type != MetricMean {
+		return
+	}
+	var table [][]int64
+	for i, t := range b.report.Treatments {
+		table = append(table, []int64{m.Estimates[i].Units, t.Units - m.Estimates[i].Units})
+	}
+	if r := stats.ChiSquareTable(table); r.Reason == "" && r.PValue < sampleRatioAlarm {
+		b.add(Caution, WarnMissing, "%s: the treatments differ in how many units have a value (p %s), so their means are over different kinds of units; use a ratio", m.Metric, formatP(r.PValue))
+	}
+}
+
+// warnFew names shares that rest on a handful of units in some treatment.
+func (b *reportBuilder) warnFew(m *MetricReport) {
+	varies := slices.ContainsFunc(m.Estimates, func(e TreatmentEstimate) bool { return e.Estimate.Value > 0 && e.Estimate.Value < 1 })
+	for _, c := range m.Comparisons {
+		if c.Exact && varies {
+			b.add(Note, WarnFew, "%s: fewer than %d units of some treatment differ from the others, so the comparison for one look is exact (Fisher, Newcombe), and there is no always-valid one yet", m.Label, stats.SmallCount)
+			return
 		}
-		least, with, all := math.Inf(1), 0.0, 0.0
-		for _, e := range m.Estimates {
-			n := float64(e.Units)
-			least = min(least, e.Estimate.Value*n, n-e.Estimate.Value*n)
-			with, all = with+e.Estimate.Value*n, all+n
+	}
+}
+
+// heavyTail is how many standard errors a mean of counts or amounts should be
+// away from 0 at least. The means of skewed amounts become normal slowly, and
+// for amounts of which most are 0 the distance is a measure of how far they
+// are: a share that 10 units of many have is √10 standard errors away.
+var heavyTail = math.Sqrt(stats.SmallCount)
+
+// warnHeavy names sums and ratios that rest on a handful of heavy units.
+func (b *reportBuilder) warnHeavy(m *MetricReport) {
+	if m.Type != MetricSum && m.Type != MetricCount && m.Type != MetricRatio {
+		return
+	}
+	for _, e := range m.Estimates {
+		if est := e.Estimate; est.Reason == "" && est.Value != 0 && math.Abs(est.Value) < heavyTail*est.SE {
+			b.add(Caution, WarnHeavy, "%s: in %s it rests on a handful of heavy units, too few for intervals and p-values to be exact; a cap would help", m.Label, e.Treatment)
+			return
 		}
-		if nobody, everybody := with < 0.5, all-with < 0.5; !nobody && !everybody && least < fewEvents-0.5 {
-			b.add(Caution, WarnFew, "%s: in one treatment only %.0f units differ from the others, too few for interval and p to be exact", m.Label, least)
+	}
+}
+
+// warnDenominator tests whether the treatment moves what a ratio divides by.
+func (b *reportBuilder) warnDenominator(m *MetricReport) {
+	if m.Type != MetricRatio {
+		return
+	}
+	def := b.metricOf(m.Metric)
+	for _, t := range b.report.Treatments[1:] {
+		control := b.moments(b.results.Treatments, def, b.report.Treatments[0].Treatment, 0)
+		treated := b.moments(b.results.Treatments, def, t.Treatment, 0)
+		if c := stats.Compare(stats.GroupMean(control, 1), stats.GroupMean(treated, 1), stats.Options{}); c.Test.PValue < sampleRatioAlarm {
+			b.add(Caution, WarnDenominator, "%s: %s changes what it is divided by (%s a unit, p %s), so the ratio may rise although its numerator falls; look at both", m.Metric, t.Treatment, signedPercent(c.Lift), formatP(c.Test.PValue))
 		}
 	}
 }
 
 func (b *reportBuilder) warnCarryOver() {
-	e := b.experiment
-	if e.Buckets.IsEmpty() {
-		return
-	}
-	for _, t := range b.plan.CarryOver(e.Key) {
-		who := t.Holder
-		if t.Holder == e.Key {
-			who = fmt.Sprintf("phase %d of this experiment", t.Phase)
+	for _, c := range b.report.Health.CarryOver {
+		who := c.Experiment
+		if who == b.experiment.Key {
+			who = fmt.Sprintf("phase %d of this experiment", c.Phase)
 		}
 		b.add(Note, WarnCarryOver, "%s of the experiment's buckets were held by %s until %s: its treatments may still be felt",
-			percent(float64(t.Buckets.Len())/float64(e.Buckets.Len())), who, t.Until.UTC().Format("2006-01-02"))
+			percent(c.Share), who, c.Until.Format("2006-01-02"))
 	}
 }
 
@@ -136,20 +174,26 @@ func (b *reportBuilder) warnReading() {
 	if with := b.sharedWith(); with != nil {
 		b.add(Note, WarnSharedControl, "the control is that of experiment %q: comparisons with it rise and fall together", with.Key)
 	}
-	if n := b.comparisons(); n >= manyTests {
-		b.add(Note, WarnManyTests, "%d comparisons, each at the %s level: by chance alone %.2g of them would look clear where nothing differs; decide by the primary metric", n, percent(b.level), float64(n)*(1-b.level))
+	h := &b.report.Health
+	if age := b.now.Sub(h.Latest); !h.Latest.IsZero() && b.running() && age > staleAfter {
+		b.add(Caution, WarnStale, "the experiment is running, and its latest event is of %s, %s ago: do events still arrive?", h.Latest.Format("2006-01-02 15:04"), days(age))
 	}
-	if b.report.Status == StatusRunning {
-		b.add(Note, WarnOneLook, "the experiment is running: p-values and intervals hold for one look at its planned end, not for daily ones")
+	var young []string
+	for _, x := range h.Immature {
+		young = append(young, fmt.Sprintf("%s of %s", count(x.Units, "unit", "units"), x.Metric))
+	}
+	if len(young) > 0 {
+		what := "count all the same, with less time than the others (ReportOptions.CompleteWindows leaves them out)"
+		if h.Immature[0].LeftOut {
+			what = "are left out"
+		}
+		b.add(Note, WarnImmature, "the window is not over for %s; they %s", strings.Join(young, ", "), what)
 	}
 }
 
-func (b *reportBuilder) comparisons() int {
-	n := 0
-	for _, m := range b.report.Metrics {
-		n += len(m.Comparisons)
-	}
-	return n
+// running reports whether the experiment takes units in at the moment.
+func (b *reportBuilder) running() bool {
+	return b.experiment.Status.live() && b.experiment.Phase == b.phase && b.experiment.Schedule.running(b.now)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -35,13 +35,13 @@ func TestCookieCats(t *testing.T) {
 	for _, number := range []string{"44,700", "45,489", "0.190201", "0.182000", "0.448188", "0.442283", "p 0.0086"} {
 		require.Contains(t, text, number)
 	}
-	require.InDelta(t, 0.0086, r.SampleRatio.PValue, 0.00005)
+	require.InDelta(t, 0.0086, r.Health.SampleRatio.PValue, 0.00005)
 	require.Equal(t, strata.WarnSampleRatio, r.Warnings[0].Code)
 	require.Equal(t, strata.Caution, r.Warnings[0].Severity)
 	day7 := r.Metrics[0].Comparisons[0]
 	require.InDelta(t, -3.164, day7.Test.Statistic, 0.002, "published with the pooled variance")
 	require.InDelta(t, 0.00155, day7.Test.PValue, 0.00001)
-	require.Equal(t, strata.VerdictWorse, day7.Verdict)
+	require.Equal(t, strata.VerdictLoss, day7.Verdict.Code)
 }
 
 // The published numbers of Hillstrom, to the digits that were printed.

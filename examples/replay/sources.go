@@ -37,6 +37,9 @@ func sourceOf(header []string) (*source, error) {
 // later is when what a unit did is taken to have happened.
 var later = exposedAt.Add(24 * time.Hour)
 
+// over is when the experiments ended, as they had planned to.
+var over = strata.Schedule{End: later.Add(24 * time.Hour)}
+
 func goal(name string) strata.Metric {
 	return strata.Metric{Key: name, Type: strata.MetricConversion, Measure: strata.Measure{Event: strata.KindConversion, Name: name}}
 }
@@ -52,7 +55,8 @@ func cookieCatsPlan() (*strata.Plan, error) {
 		Treatment("gate_30", 1, nil).
 		Treatment("gate_40", 1, nil).
 		Metrics("retained-day-7", "retained-day-1", "rounds").
-		Running()
+		Running().
+		Schedule(over)
 	return b.Build()
 }
 
@@ -83,7 +87,8 @@ func hillstromPlan() (*strata.Plan, error) {
 		Treatment("mens", 1, nil).
 		Treatment("womens", 1, nil).
 		Metrics("visit", "conversion", "spend").
-		Running()
+		Running().
+		Schedule(over)
 	return b.Build()
 }
 

@@ -1,0 +1,184 @@
+package strata
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/strataxp/strata/stats"
+)
+
+// number prints six significant digits of a number below 1 and seven of one
+// above, without an exponent where that stays readable.
+func number(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	magnitude := int(math.Floor(math.Log10(math.Abs(v))))
+	if magnitude < -6 || magnitude > 14 {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	decimals := 5 - magnitude
+	if magnitude >= 0 {
+		decimals = max(0, 6-magnitude)
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
+
+// roundTo rounds to so many significant digits.
+func roundTo(v float64, digits int) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		return v
+	}
+	return rounded
+}
+
+func percentText(v float64) string { return fmt.Sprintf("%+.2f %%", 100*v) }
+
+func valueText(e stats.Estimate) string {
+	if e.NoValue {
+		return "-"
+	}
+	return number(e.Value)
+}
+
+func seText(e stats.Estimate) string {
+	if e.Reason != "" {
+		return "-"
+	}
+	return number(e.SE)
+}
+
+func signed(e stats.Estimate) string {
+	if e.NoValue {
+		return "-"
+	}
+	if e.Value > 0 {
+		return "+" + number(e.Value)
+	}
+	return number(e.Value)
+}
+
+func signedPercent(e stats.Estimate) string {
+	if e.NoValue {
+		return "-"
+	}
+	return percentText(e.Value)
+}
+
+func intervalText(e stats.Estimate, format func(float64) string) string {
+	if e.Reason != "" {
+		return "-"
+	}
+	return "[" + bound(e.Low, format) + ", " + bound(e.High, format) + "]"
+}
+
+func bound(v float64, format func(float64) string) string {
+	switch {
+	case math.IsInf(v, -1):
+		return "-∞"
+	case math.IsInf(v, 1):
+		return "∞"
+	default:
+		return format(v)
+	}
+}
+
+func pText(t stats.Test) string {
+	if t.Reason != "" {
+		return "-"
+	}
+	return formatP(t.PValue)
+}
+
+// formatP prints two significant digits, and never 0.
+func formatP(p float64) string {
+	if p >= 0.0001 {
+		return strconv.FormatFloat(p, 'f', max(2, 1-int(math.Floor(math.Log10(p)))), 64)
+	}
+	return strconv.FormatFloat(p, 'e', 1, 64)
+}
+
+// days prints a duration in whole days, or in hours below two.
+func days(d time.Duration) string {
+	if d < 48*time.Hour {
+		return count(int64(d/time.Hour), "hour", "hours")
+	}
+	return count(int64(d/(24*time.Hour)), "day", "days")
+}
+
+// shortened cuts a text to so many characters.
+func shortened(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:width-1]) + "…"
+}
+
+// count prints "1 unit" and "2,000 units".
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
+func thousands(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// wrap breaks a text at spaces.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
+
+// table prints aligned columns: the first left, the others right, as numbers
+// want it. An all-empty last column costs nothing.
+type table struct {
+	header []string
+	left   int // how many columns align left
+	rows   [][]string
+}
+
+func (t *table) print(out *strings.Builder) {
+	widths := make([]int, len(t.header))
+	all := append([][]string{t.header}, t.rows...)
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range all {
+		var line strings.Builder
+		line.WriteString(" ")
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i < t.left {
+				line.WriteString(" " + cell + pad)
+			} else {
+				line.WriteString("  " + pad + cell)
+			}
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
