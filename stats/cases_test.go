@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,9 @@ type outputs map[string]any
 // runners maps a method of stats.json to the code of this package that
 // implements it. Each file of the package that adds a method adds its runner.
 var runners = map[string]func(*testing.T, json.RawMessage) outputs{}
+
+// elsewhere are methods about events, which the root package runs.
+var elsewhere = []string{"attribution", "day_buckets", "funnel", "funnel_rates"}
 
 func addRunners(more map[string]func(*testing.T, json.RawMessage) outputs) {
 	maps.Copy(runners, more)
@@ -78,7 +82,9 @@ func TestReferenceCases(t *testing.T) {
 	require.NotEmpty(t, ran, "no case has a runner")
 	t.Logf("%d of %d runners had cases", len(ran), len(runners))
 	for _, method := range slices.Sorted(maps.Keys(missing)) {
-		t.Logf("no runner yet: %s (%d cases)", method, missing[method])
+		if !slices.Contains(elsewhere, method) {
+			t.Errorf("no runner for %s (%d cases)", method, missing[method])
+		}
 	}
 }
 
@@ -88,10 +94,10 @@ func requireClose(t *testing.T, name string, got, want any, abs, rel float64) {
 	t.Helper()
 	switch want := want.(type) {
 	case []any:
-		list, ok := got.([]float64)
-		require.True(t, ok && len(list) == len(want), "%s: got %v, want %v", name, got, want)
+		list := reflect.ValueOf(got)
+		require.True(t, list.Kind() == reflect.Slice && list.Len() == len(want), "%s: got %v, want %v", name, got, want)
 		for i := range want {
-			requireClose(t, fmt.Sprintf("%s[%d]", name, i), list[i], want[i], abs, rel)
+			requireClose(t, fmt.Sprintf("%s[%d]", name, i), list.Index(i).Interface(), want[i], abs, rel)
 		}
 	case map[string]any:
 		parts, ok := got.(outputs)
@@ -103,11 +109,12 @@ func requireClose(t *testing.T, name string, got, want any, abs, rel float64) {
 	case bool:
 		require.Equal(t, want, got, name)
 	case string:
-		infinity := math.Inf(1)
-		if want == "-inf" {
-			infinity = math.Inf(-1)
+		infinity, ok := map[string]float64{"inf": math.Inf(1), "-inf": math.Inf(-1)}[want]
+		if ok {
+			require.Equal(t, infinity, got, name)
+		} else {
+			require.Equal(t, want, got, name)
 		}
-		require.Equal(t, infinity, got, name)
 	default:
 		w, ok := want.(float64)
 		require.True(t, ok, "%s: unexpected kind of expectation %T", name, want)
