@@ -99,6 +99,8 @@ func requireClose(t *testing.T, name string, got, want any, abs, rel float64) {
 		for i := range want {
 			requireClose(t, fmt.Sprintf("%s[%d]", name, i), list.Index(i).Interface(), want[i], abs, rel)
 		}
+	case nil: // a number that is not there
+		require.True(t, got == nil || got == 0.0, "%s: got %v, want nothing", name, got)
 	case map[string]any:
 		parts, ok := got.(outputs)
 		require.True(t, ok, "%s: got %T, want named numbers", name, got)
