@@ -198,9 +198,15 @@ func (x *ExperimentBuilder) Schedule(s Schedule) *ExperimentBuilder {
 	return x.set(func(e *Experiment) { e.Schedule = s })
 }
 
-// Metrics names the metrics of the report; the first is the primary one.
+// Metrics names the metrics of the report; the first is the primary one, unless
+// Analysis says otherwise.
 func (x *ExperimentBuilder) Metrics(keys ...string) *ExperimentBuilder {
 	return x.set(func(e *Experiment) { e.Metrics = keys })
+}
+
+// Analysis says how results will be read.
+func (x *ExperimentBuilder) Analysis(a Analysis) *ExperimentBuilder {
+	return x.set(func(e *Experiment) { e.Analysis = a })
 }
 
 // Describe says what the experiment is about.

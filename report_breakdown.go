@@ -79,10 +79,12 @@ func (b *reportBuilder) funnelStep(m *Metric, entry int) FunnelStep {
 		step.Label += " " + name
 	}
 	for _, t := range b.report.Treatments {
-		s := shareOf(b.moments(b.results.Treatments, m, t.Treatment, entry))
+		moments := b.moments(b.results.Treatments, m, t.Treatment, entry)
+		s := shareOf(&moments)
 		before := s.Units
 		if entry > 0 {
-			before = shareOf(b.moments(b.results.Treatments, m, t.Treatment, entry-1)).Successes
+			moments = b.moments(b.results.Treatments, m, t.Treatment, entry-1)
+			before = shareOf(&moments).Successes
 		}
 		step.Counts = append(step.Counts, FunnelCount{
 			Treatment: t.Treatment, Units: s.Successes,

@@ -230,13 +230,17 @@ func (b *reportBuilder) moments(in map[string]TreatmentResults, m *Metric, treat
 // group returns a metric's estimate in one treatment, in whole units of money.
 func (b *reportBuilder) group(in map[string]TreatmentResults, m *Metric, treatment string, entry int) stats.Group {
 	moments := b.moments(in, m, treatment, entry)
+	return groupOf(m, &moments)
+}
+
+func groupOf(m *Metric, moments *stats.Moments) stats.Group {
 	switch {
 	case m.Type == MetricRatio:
-		return divided(stats.GroupRatio(moments, 0, 1), m.scale())
+		return divided(stats.GroupRatio(*moments, 0, 1), m.scale())
 	case isShare(m):
-		return stats.GroupProportion(moments, 0)
+		return stats.GroupProportion(*moments, 0)
 	default:
-		return divided(stats.GroupMean(moments, 0), m.scale())
+		return divided(stats.GroupMean(*moments, 0), m.scale())
 	}
 }
 

@@ -27,7 +27,7 @@ func (b *reportBuilder) arms(in map[string]TreatmentResults, m *Metric, entry in
 		// The variance of a share follows from the share itself, so the test
 		// is the unpooled z of textbooks; everything else gets Welch's t.
 		a.reference = stats.Normal
-		a.shares = &[2]stats.Share{shareOf(before), shareOf(after)}
+		a.shares = &[2]stats.Share{shareOf(&before), shareOf(&after)}
 	}
 	if m.PrePeriod == 0 {
 		return a, nil
@@ -57,7 +57,7 @@ func (a *arms) adjust(r *stats.CUPEDResult, scale float64) {
 }
 
 // shareOf is how many units of a sample of zeros and ones are ones.
-func shareOf(m stats.Moments) stats.Share {
+func shareOf(m *stats.Moments) stats.Share {
 	if m.N() == 0 {
 		return stats.Share{}
 	}
@@ -98,11 +98,42 @@ func (a *arms) always(level float64) stats.Comparison {
 	c := stats.Anytime(a.control, a.treatment, atLevel(a.sequence, level))
 	if reason := a.few(); reason != "" {
 		c.Test = stats.Test{PValue: 1, Reason: reason}
-		for _, e := range []*stats.Estimate{&c.Difference, &c.Lift} {
-			*e = stats.Estimate{Value: e.Value, NoValue: e.NoValue, Reason: reason}
-		}
+		c.Difference, c.Lift = pointOnly(c.Difference, reason), pointOnly(c.Lift, reason)
 	}
 	return c
+}
+
+// alwaysIntervals are the intervals of always, without its test and for a
+// fraction of its cost.
+func (a *arms) alwaysIntervals(m *multipliers) (difference, lift stats.Estimate) {
+	se := math.Sqrt(a.control.Variance/float64(a.control.N) + a.treatment.Variance/float64(a.treatment.N))
+	d := a.treatment.Mean - a.control.Mean
+	few := a.few() != "" || min(a.control.N, a.treatment.N) < stats.DefaultMinimumUnits
+	half := m.of(a.control.N+a.treatment.N) * se
+	if few || a.control.Reason != "" || a.treatment.Reason != "" || !(half > 0) || math.IsInf(d-half, 0) || math.IsInf(d+half, 0) {
+		c := a.always(a.sequence.Level) // for its reasons
+		return c.Difference, c.Lift
+	}
+	return stats.Estimate{Value: d, SE: se, Low: d - half, High: d + half}, stats.FiellerLift(a.control, a.treatment, m.last)
+}
+
+// multipliers remembers the last multiplier of a sequence: most metrics of a
+// day have the same units.
+type multipliers struct {
+	sequence stats.ConfidenceSequence
+	units    int64
+	last     float64
+}
+
+func (m *multipliers) of(units int64) float64 {
+	if units != m.units {
+		m.units, m.last = units, m.sequence.Multiplier(units)
+	}
+	return m.last
+}
+
+func pointOnly(e stats.Estimate, reason string) stats.Estimate {
+	return stats.Estimate{Value: e.Value, NoValue: e.NoValue, Reason: reason}
 }
 
 // few says that a share rests on too few units for an always-valid interval,

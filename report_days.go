@@ -2,45 +2,97 @@ package strata
 
 import "github.com/strataxp/strata/stats"
 
-// days tells how each comparison came about. It adjusts by the slope of the
-// latest results on all days.
+// dayArm is a treatment in one metric as it stood at the end of a day.
+type dayArm struct {
+	moments *stats.Moments
+	group   stats.Group // not adjusted
+}
+
+// days tells how each comparison came about. The past adjusts by the slope of
+// the latest results on all days. It goes day by day, as results lie in memory.
 func (b *reportBuilder) days() {
-	for i := range b.report.Metrics {
-		r := &b.report.Metrics[i]
-		m := b.metricOf(r.Metric)
-		for j := range r.Comparisons {
-			c := &r.Comparisons[j]
-			for k := range b.results.Days {
-				day := &b.results.Days[k]
-				a := b.armsOf(day.Treatments, m, max(r.Step-1, 0), c)
-				if a.control.N == 0 && a.treatment.N == 0 {
-					continue
-				}
-				stood := a.always(b.opts.Level)
-				c.Days = append(c.Days, DayComparison{
-					Day: day.Day, Units: a.control.N + a.treatment.N,
-					Difference: stood.Difference, Lift: stood.Lift,
-				})
+	metrics := b.report.Metrics
+	definitions := make([]*Metric, len(metrics))
+	for i := range metrics {
+		definitions[i] = b.metricOf(metrics[i].Metric)
+		for j := range metrics[i].Comparisons {
+			metrics[i].Comparisons[j].Days = make([]DayComparison, 0, len(b.results.Days))
+		}
+	}
+	arms := make([]dayArm, len(b.report.Treatments))
+	in := make([]map[string]MetricResults, len(arms))
+	by := make([]multipliers, len(arms))
+	for j := range by {
+		by[j].sequence = b.sequence()
+	}
+	for k := range b.results.Days {
+		day := &b.results.Days[k]
+		for j, t := range b.report.Treatments {
+			in[j] = day.Treatments[t.Treatment].Metrics
+		}
+		for i := range metrics {
+			for j := range arms {
+				arms[j] = dayArmOf(in[j], definitions[i], max(metrics[i].Step-1, 0))
+			}
+			for j := range metrics[i].Comparisons {
+				b.day(definitions[i], &metrics[i].Comparisons[j], day, &arms[0], &arms[j+1], &by[j])
 			}
 		}
 	}
 }
 
-// armsOf returns the arms of a comparison on some day.
-func (b *reportBuilder) armsOf(in map[string]TreatmentResults, m *Metric, entry int, c *MetricComparison) arms {
-	a := arms{
-		control: b.group(in, m, c.Control, entry), treatment: b.group(in, m, c.Treatment, entry),
-		sequence: c.arms.sequence,
+var noMoments stats.Moments
+
+func dayArmOf(in map[string]MetricResults, m *Metric, entry int) dayArm {
+	a := dayArm{moments: &noMoments}
+	if list := in[m.Key].Moments; entry < len(list) {
+		a.moments = &list[entry]
 	}
-	before, after := b.moments(in, m, c.Control, entry), b.moments(in, m, c.Treatment, entry)
+	a.group = groupOf(m, a.moments)
+	return a
+}
+
+// day adds a day to a comparison.
+func (b *reportBuilder) day(m *Metric, c *MetricComparison, day *DayResults, control, treatment *dayArm, by *multipliers) {
+	a := arms{control: control.group, treatment: treatment.group, sequence: c.arms.sequence}
+	if a.control.N == 0 && a.treatment.N == 0 {
+		return
+	}
 	switch {
 	case c.Adjustment != nil && c.Adjustment.Applied:
-		r := cuped(m, before, after, stats.CUPEDOptions{Rule: stats.FixedTheta, Theta: []float64{c.Adjustment.Theta}, NoGuards: true})
-		if r.Reason == "" {
-			a.adjust(&r, m.scale())
-		}
+		a.control, a.treatment = adjustedBy(m, c.Adjustment.Theta, control.moments, treatment.moments)
 	case isShare(m):
-		a.shares = &[2]stats.Share{shareOf(before), shareOf(after)}
+		a.shares = &[2]stats.Share{shareOf(control.moments), shareOf(treatment.moments)}
 	}
-	return a
+	stood := DayComparison{Day: day.Day, Units: a.control.N + a.treatment.N}
+	stood.Difference, stood.Lift = a.alwaysIntervals(by)
+	c.Days = append(c.Days, stood)
+}
+
+// adjustedBy adjusts both arms by a slope on their past.
+func adjustedBy(m *Metric, theta float64, before, after *stats.Moments) (control, treatment stats.Group) {
+	nC, nT := float64(before.N()), float64(after.N())
+	if m.Type == MetricRatio {
+		center := quotientOf(nC*meanOf(before, 2)+nT*meanOf(after, 2), nC*meanOf(before, 3)+nT*meanOf(after, 3))
+		control, treatment = stats.GroupRatioAdjusted(*before, theta, center), stats.GroupRatioAdjusted(*after, theta, center)
+	} else {
+		center := quotientOf(nC*meanOf(before, 1)+nT*meanOf(after, 1), nC+nT)
+		control, treatment = stats.GroupAdjusted(*before, theta, center), stats.GroupAdjusted(*after, theta, center)
+	}
+	return divided(control, m.scale()), divided(treatment, m.scale())
+}
+
+// meanOf is the mean of a variable, and 0 where the sample has none.
+func meanOf(m *stats.Moments, i int) float64 {
+	if i >= m.K() {
+		return 0
+	}
+	return m.Mean(i)
+}
+
+func quotientOf(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
