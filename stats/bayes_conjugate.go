@@ -3,27 +3,26 @@ package stats
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // RatePosterior compares two rates after the data: shares of successes by
 // [BayesShare], or counts per exposure by [BayesCount].
 type RatePosterior struct {
 	// ControlMean and TreatmentMean are the posterior means of the rates.
-	ControlMean   float64 `json:"control_mean"`
-	TreatmentMean float64 `json:"treatment_mean"`
+	ControlMean, TreatmentMean float64
 
 	// Win is the probability that the treatment's rate is the larger one. It
 	// is ½ when Reason is set.
-	Win float64 `json:"win"`
+	Win float64
 
 	// LossShip is what shipping the treatment loses in expectation, in units
 	// of the rate: E[max(control − treatment, 0)]. LossKeep is the same for
 	// keeping the control.
-	LossShip float64 `json:"loss_ship"`
-	LossKeep float64 `json:"loss_keep"`
+	LossShip, LossKeep float64
 
 	// Reason says in words why there are no numbers. Empty when there are.
-	Reason string `json:"reason,omitempty"`
+	Reason string
 }
 
 // BetaPrior is the prior of a share: as if Alpha successes and Beta failures
@@ -39,7 +38,7 @@ type Successes struct{ Successes, Units int64 }
 // BayesShare compares two shares with Beta posteriors. Chances and losses are
 // those of E. Miller, "Formulas for Bayesian A/B testing" (2013), and C.
 // Stucchio, "Bayesian A/B testing at VWO" (2015), computed as one-dimensional
-// integrals on the logit scale: the cost, about 0.3 ms
+// integrals on the logit scale: the cost, about 0.8 ms
 // (BenchmarkBayesShare), does not grow with the counts, and the precision,
 // about ten digits, is that of small ones up to 1e9 units.
 //
@@ -52,14 +51,14 @@ func BayesShare(control, treatment Successes, prior BetaPrior) RatePosterior {
 	if !validPrior(prior.Alpha) || !validPrior(prior.Beta) {
 		return noRate(fmt.Sprintf("a Beta(%v, %v) prior is not in the range of 1e-6 to 1e15", prior.Alpha, prior.Beta))
 	}
-	for name, arm := range map[string]Successes{"control": control, "treatment": treatment} {
+	for i, arm := range []Successes{control, treatment} {
 		if arm.Successes < 0 || arm.Units < arm.Successes {
-			return noRate(fmt.Sprintf("%s: %d successes of %d units", name, arm.Successes, arm.Units))
+			return noRate(fmt.Sprintf("%s: %d successes of %d units", armNames[i], arm.Successes, arm.Units))
 		}
 	}
 	aC, bC := prior.posterior(control)
 	aT, bT := prior.posterior(treatment)
-	out := compareRates(logitBeta(aC, bC), logitBeta(aT, bT), -40, 40, func(u float64) float64 {
+	out := compareRates(logitBeta(aC, bC), logitBeta(aT, bT), func(u float64) float64 {
 		e := math.Exp(-math.Abs(u))
 		return e / ((1 + e) * (1 + e))
 	})
@@ -102,7 +101,7 @@ func BayesCount(control, treatment Events, prior GammaPrior) RatePosterior {
 	var shape, rate [2]float64
 	for i, arm := range []Events{control, treatment} {
 		if arm.Count < 0 || !(arm.Exposure > 0) || arm.Exposure > 1e300 || arm.Exposure < 1e-280 {
-			return noRate(fmt.Sprintf("%s: %d events in an exposure of %v", []string{"control", "treatment"}[i], arm.Count, arm.Exposure))
+			return noRate(fmt.Sprintf("%s: %d events in an exposure of %v", armNames[i], arm.Count, arm.Exposure))
 		}
 		shape[i], rate[i] = prior.Shape+float64(arm.Count), prior.Rate+arm.Exposure
 	}
@@ -110,7 +109,7 @@ func BayesCount(control, treatment Events, prior GammaPrior) RatePosterior {
 	unit := max(shape[0]/rate[0], shape[1]/rate[1])
 	c := logGamma(shape[0], rate[0]*unit)
 	t := logGamma(shape[1], rate[1]*unit)
-	out := compareRates(c, t, -40, 8, math.Exp)
+	out := compareRates(c, t, math.Exp)
 	out.LossShip, out.LossKeep = out.LossShip*unit, out.LossKeep*unit
 	return out.withMeans(shape[0]/rate[0], shape[1]/rate[1])
 }
@@ -127,24 +126,16 @@ func logGamma(shape, rate float64) logConcave {
 			return shape * (v - math.Expm1(v))
 		},
 		slope: func(v float64) float64 { return -shape * math.Expm1(v) },
+		bends: []float64{-math.Log(rate)},
 	}
 }
 
 // compareRates integrates over two distributions on a transformed scale whose
-// derivative, dx/du, is width. It is worth integrating between low and high,
-// in steps of 1 at most.
-func compareRates(c, t logConcave, low, high float64, width func(u float64) float64) RatePosterior {
-	edges := append(c.edges(), t.edges()...)
-	first, last := edges[0], edges[0]
-	for _, e := range edges {
-		first, last = min(first, e), max(last, e)
-	}
-	for u := low; u <= high; u++ {
-		if u > first && u < last {
-			edges = append(edges, u)
-		}
-	}
-	nodes := panels(sortedEdges(edges))
+// derivative, dx/du, is width.
+func compareRates(c, t logConcave, width func(u float64) float64) RatePosterior {
+	edges := sortedEdges(append(c.edges(), t.edges()...))
+	edges = around(slices.Concat(c.bends, t.bends), edges)
+	nodes := panels(edges)
 	tc, tt := c.tabulate(nodes), t.tabulate(nodes)
 	var out RatePosterior
 	lose := 0.0
@@ -178,5 +169,7 @@ func (p RatePosterior) withMeans(control, treatment float64) RatePosterior {
 	}
 	return p
 }
+
+var armNames = [2]string{"control", "treatment"}
 
 func noRate(reason string) RatePosterior { return RatePosterior{Win: 0.5, Reason: reason} }

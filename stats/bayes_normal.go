@@ -35,22 +35,22 @@ func (p NormalPrior) problem() string {
 // Posterior is what is believed about an effect after the data, on the scale
 // of the effect: treatment better means larger.
 type Posterior struct {
-	// Level is the probability of the credible interval.
-	Level float64 `json:"level"`
+	// Level is the probability of the credible interval, 0 when
+	// Effect.Reason is set.
+	Level float64
 
 	// Effect has the posterior mean, its standard deviation as SE, and the
 	// central credible interval.
-	Effect Estimate `json:"effect"`
+	Effect Estimate
 
 	// Win is the probability that the treatment is better. It is ½ when
 	// Effect.Reason is set.
-	Win float64 `json:"win"`
+	Win float64
 
 	// LossShip is what shipping the treatment loses in expectation: the
 	// expected shortfall where it is worse, 0 where it is better. LossKeep
 	// is the same for keeping the control.
-	LossShip float64 `json:"loss_ship"`
-	LossKeep float64 `json:"loss_keep"`
+	LossShip, LossKeep float64
 }
 
 // NormalPosterior updates a prior with an estimate and its standard error,

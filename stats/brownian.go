@@ -15,7 +15,12 @@ type walk struct {
 	t       float64
 	nodes   []node
 	density []float64
+	cuts    []cut
 }
+
+// cut is where paths were stopped: the density had an edge there, which has
+// been getting smoother since.
+type cut struct{ x, t float64 }
 
 // startWalk is the motion at time 0, all of it at 0.
 func startWalk(drift float64) *walk {
@@ -48,21 +53,16 @@ func (w *walk) below(t, b float64) float64 {
 }
 
 // reach is how many standard deviations a path is followed: what lies beyond
-// is below 1e-31.
-const reach = 12
+// is below 1e-18.
+const reach = 9
 
 // advance goes on to time t with the paths between low and high. next is the
 // time of the look after that, or t if there is none: the nodes must be close
 // enough for both steps.
 func (w *walk) advance(t, low, high, next float64) {
-	gap := t - w.t
-	sigma := math.Sqrt(gap)
+	sigma := math.Sqrt(t - w.t)
 	center, spread := w.drift*t, reach*math.Sqrt(t)
-	low, high = max(low, center-spread), min(high, center+spread)
-	if next > t {
-		gap = min(gap, next-t)
-	}
-	nodes := panels(evenEdges(low, high, 3*math.Sqrt(gap)))
+	nodes := panels(w.edges(t, max(low, center-spread), min(high, center+spread), next))
 	density := make([]float64, len(nodes))
 	shift, scale := w.drift*(t-w.t), 1/(sigma*math.Sqrt(2*math.Pi))
 	for i, to := range nodes {
@@ -75,6 +75,30 @@ func (w *walk) advance(t, low, high, next float64) {
 		density[i] *= scale
 	}
 	w.t, w.nodes, w.density = t, nodes, density
+	w.cuts = append(w.cuts, cut{low, t}, cut{high, t})
+}
+
+// edges divide low to high so that within a panel the density at time t and
+// the step to the next look are smooth: about two standard deviations of the
+// step, and near an older cut two of those that have blurred it since.
+func (w *walk) edges(t, low, high, next float64) []float64 {
+	const wide = 2.25
+	widest := wide * math.Sqrt(t)
+	if next > t {
+		widest = min(widest, wide*math.Sqrt(next-t))
+	}
+	edges := []float64{low}
+	for x := low; x < high; {
+		step := widest
+		for _, c := range w.cuts {
+			if d := math.Abs(x-c.x) / 2; d < step {
+				step = max(d, min(step, wide*math.Sqrt(t-c.t)))
+			}
+		}
+		x = min(x+step, high)
+		edges = append(edges, x)
+	}
+	return edges
 }
 
 // evenEdges cuts low to high into equal pieces of at most width.
@@ -91,24 +115,32 @@ func evenEdges(low, high, width float64) []float64 {
 }
 
 // boundary is the z at time t that is exceeded with probability p by the paths
-// that have not been stopped. The log of the probability is concave in the
-// boundary and the start is not below the root, so Newton's method converges
-// monotonically. Above maxCritical there is no need to know.
+// that have not been stopped. The log of that probability is concave in the
+// boundary, so Newton's method converges from where it is not 0; elsewhere the
+// bracket is halved. Above maxCritical there is no need to know.
 func (w *walk) boundary(t, p float64) float64 {
 	if !(p > normalSurvival(maxCritical)) {
 		return maxCritical
 	}
 	root := math.Sqrt(t)
-	b := -NormalQuantile(p) * root
-	for range 60 {
+	low, high := -reach*root, -NormalQuantile(p)*root
+	b := high
+	for range 200 {
 		q, slope := w.above(t, b)
 		step := math.Log(q/p) * q / slope
-		if !isFinite(step) {
+		if math.Abs(step) < 1e-13*(root+math.Abs(b)) {
+			b += step
 			break
 		}
-		b += step
-		if math.Abs(step) < 1e-13*(root+math.Abs(b)) {
-			break
+		if q > p {
+			low = b
+		} else {
+			high = b
+		}
+		if next := b + step; next > low && next < high {
+			b = next
+		} else {
+			b = low + (high-low)/2
 		}
 	}
 	return min(b/root, maxCritical)

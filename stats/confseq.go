@@ -71,8 +71,8 @@ func (s ConfidenceSequence) problem() string {
 	switch {
 	case badLevel(s.Level) != "":
 		return badLevel(s.Level)
-	case !(s.TuningN > 0) || !isFinite(s.TuningN):
-		return fmt.Sprintf("the tuning %v is not a positive number of units", s.TuningN)
+	case !(s.TuningN >= 1 && s.TuningN <= 1e30):
+		return fmt.Sprintf("the tuning %v is not between 1 and 1e30 units", s.TuningN)
 	case s.MinimumUnits < -1:
 		return fmt.Sprintf("the minimum of %d units is negative", s.MinimumUnits)
 	}
@@ -81,7 +81,7 @@ func (s ConfidenceSequence) problem() string {
 
 // badLevel says why a confidence level cannot be used, or nothing.
 func badLevel(level float64) string {
-	if level > 0 && level < 1 {
+	if alpha := 1 - level; alpha > 0 && alpha < 1 { // both as float64 has them
 		return ""
 	}
 	return fmt.Sprintf("the confidence level %v is not between 0 and 1", level)

@@ -84,6 +84,9 @@ func (g GroupSequential) problem() string {
 	if r := badLevel(g.Level); r != "" {
 		return r
 	}
+	if g.OneSided && g.Level < 0.5 {
+		return fmt.Sprintf("a one-sided level of %v has no positive boundary", g.Level)
+	}
 	if !(g.Planned >= 0) || !isFinite(g.Planned) {
 		return fmt.Sprintf("the planned information %v is not a number of at least 0", g.Planned)
 	}
@@ -96,7 +99,7 @@ func (g GroupSequential) problem() string {
 // been used with its former boundary. For a running experiment use
 // [GroupSequential.Next].
 //
-// 5 looks take about 0.3 ms, 20 looks 4 ms (BenchmarkGroupSequential).
+// 5 looks take about 0.3 ms, 20 looks 3 ms (BenchmarkGroupSequential).
 func (g GroupSequential) Boundaries(information []float64) Boundaries {
 	g = g.withDefaults()
 	return g.solve(1-g.Level, nil, information)

@@ -80,6 +80,9 @@ func (m MSPRT) LogLikelihoodRatio(value, se float64) float64 {
 	}
 	r, z := m.ratio(se), value/se
 	log := z/(1+1/r)*z/2 - math.Log1p(r)/2
+	if math.IsNaN(log) {
+		return 0 // both terms exceed float64
+	}
 	return max(min(log, math.MaxFloat64), -math.MaxFloat64)
 }
 

@@ -86,11 +86,15 @@ func integrate(nodes []node, f func(x float64) float64) float64 {
 type logConcave struct {
 	mode, scale float64
 	log, slope  func(v float64) float64
+
+	// bends are where on the line the log density turns within a distance of
+	// about 3, however flat or wide it is elsewhere.
+	bends []float64
 }
 
 // edges cut the line where the log density has fallen by k²/2, for k up to
 // 38, as far as float64 reaches: panels of one standard deviation each, were it normal, and as long as
-// the tails need otherwise. They come in order, with the mode in the middle.
+// the tails need otherwise. They come in order.
 func (d logConcave) edges() []float64 {
 	const steps = 38
 	out := make([]float64, 2*steps+1)
@@ -99,13 +103,38 @@ func (d logConcave) edges() []float64 {
 		v := sign * d.scale
 		for k := 1; k <= steps; k++ {
 			target := -float64(k*k) / 2
-			for range 4 { // Newton from either side is safe: the function is concave
-				if next := v - (d.log(v)-target)/d.slope(v); next*sign > 0 && isFinite(next) {
-					v = next
+			for range 60 { // Newton from either side is safe: the function is concave
+				off := d.log(v) - target
+				next := v - off/d.slope(v)
+				if math.Abs(off) < 0.1 || !(next*sign > 0) || !isFinite(next) {
+					break
 				}
+				v = next
 			}
 			out[steps+int(sign)*k] = d.mode + v
 		}
+	}
+	slices.Sort(out)
+	return around(d.bends, out)
+}
+
+// around splits panels that are long for their distance from a bend.
+func around(bends, edges []float64) []float64 {
+	var out []float64
+	for i, e := range edges {
+		if i > 0 {
+			for x := edges[i-1]; ; {
+				step := math.Inf(1)
+				for _, b := range bends {
+					step = min(step, max(1.5, math.Abs(x-b)/2))
+				}
+				if x += step; !(x < e) {
+					break
+				}
+				out = append(out, x)
+			}
+		}
+		out = append(out, e)
 	}
 	return out
 }

@@ -13,7 +13,7 @@ import (
 // has a weight.
 //
 // It costs a few dozen probabilities and two tail integrals whatever the
-// counts, about 50 µs (BenchmarkSampleRatioExact), and is good to ten digits
+// counts, about 0.2 ms (BenchmarkSampleRatioExact), and is good to ten digits
 // up to 1e9 units. There is no test when not exactly two arms have a positive
 // weight or there are no units.
 func SampleRatioExact(observed []int64, weights []float64) SampleRatioResult {

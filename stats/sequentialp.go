@@ -7,13 +7,16 @@ import (
 
 // Test is the test after looks at the given information with the given z: its
 // p-value is the smallest α at which one of the looks so far has crossed its
-// boundary, so it agrees with the decision at every level. It is the
+// boundary. So it agrees with the decision at every level, as long as larger
+// levels have lower boundaries: that may fail at a look which adds very little
+// information to the one before. It is the
 // sequential p-value of Liu and Anderson, "On adaptive extensions of group
 // sequential trials", Statistics in Medicine 27 (2008). Statistic is the last
 // z. Boundaries are computed as in [GroupSequential.Boundaries]; Level plays
 // no part. A p-value above 0.999 is reported as 1, one below 1e-14 as that.
 //
-// It solves for α with about ten sets of boundaries.
+// It solves for α with some fifteen sets of boundaries: 3 ms for 5 looks, 45 ms
+// for 20 (BenchmarkGroupSequentialTest).
 func (g GroupSequential) Test(information, z []float64) Test {
 	g = g.withDefaults()
 	if len(information) != len(z) {
