@@ -53,7 +53,12 @@ func welchF(arms []Group) Test {
 	for i, g := range arms {
 		d := g.Mean - center
 		between += precision[i] * d * d
-		rest := 1 - precision[i]/total
+		rest := 0.0 // 1 − the arm's own share, without cancellation
+		for j := range arms {
+			if j != i {
+				rest += precision[j] / total
+			}
+		}
 		spread += rest * rest / float64(g.N-1)
 	}
 	k := float64(len(arms))
