@@ -40,24 +40,24 @@ func Balance(arms ...Group) Test {
 
 // welchF is Welch's F over groups with variances.
 func welchF(arms []Group) Test {
-	total, center := 0.0, 0.0
+	total := 0.0
 	precision := make([]float64, len(arms))
 	for i, g := range arms {
 		precision[i] = 1 / g.meanVariance()
 		total += precision[i]
 	}
-	for i, g := range arms {
-		center += precision[i] / total * g.Mean
-	}
+	// Sums over pairs rather than around a weighted mean: that mean is, to
+	// the last digit, the mean of an arm that hardly varies.
 	between, spread := 0.0, 0.0
 	for i, g := range arms {
-		d := g.Mean - center
-		between += precision[i] * d * d
-		rest := 0.0 // 1 − the arm's own share, without cancellation
-		for j := range arms {
-			if j != i {
-				rest += precision[j] / total
+		rest := 0.0 // 1 − the arm's own share of the precision
+		for j, other := range arms {
+			if j == i {
+				continue
 			}
+			rest += precision[j] / total
+			d := g.Mean - other.Mean
+			between += max(precision[i], precision[j]) / total * min(precision[i], precision[j]) * d * d / 2
 		}
 		spread += rest * rest / float64(g.N-1)
 	}

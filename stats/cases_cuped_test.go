@@ -2,6 +2,7 @@ package stats
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -106,9 +107,7 @@ func (in cupedInput) outputs(t *testing.T, r CUPEDResult, control, treatment Gro
 		"unadjusted_difference": unadjusted.Difference.Value, "unadjusted_se": unadjusted.Difference.SE,
 		"pooled_correlation": r.Correlation, "variance_reduction": r.VarianceReduction,
 	}
-	for name, v := range more {
-		out[name] = v
-	}
+	maps.Copy(out, more)
 	return out
 }
 
@@ -143,9 +142,7 @@ func runCUPEDMean(t *testing.T, data json.RawMessage) outputs {
 		lift := out["estimate"].(float64)
 		full := out["se"]
 		df := out["df"].(float64)
-		for name, v := range in.scaled(t, lift, engineLiftSE(r, c, tr), df) {
-			out[name] = v
-		}
+		maps.Copy(out, in.scaled(t, lift, engineLiftSE(r, c, tr), df))
 		out["se_full_gradient"] = full
 	}
 	out["theta_control"], out["theta_treatment"] = r.ControlTheta[0], r.TreatmentTheta[0]

@@ -50,14 +50,14 @@ func runPostStratificationCUPED(t *testing.T, data json.RawMessage) outputs {
 // stratifiedOutputs has the normal interval and test that GrowthBook reports.
 func stratifiedOutputs(t *testing.T, r StratifiedResult, relative bool, alpha float64) outputs {
 	t.Helper()
-	require.Empty(t, r.Reason)
+	require.Empty(t, r.Means.Reason)
 	if alpha == 0 {
 		alpha = 0.05
 	}
 	critical := NormalQuantile(1 - alpha/2)
-	e := r.Difference(critical)
+	e := r.Means.Difference(critical)
 	if relative {
-		e = r.DeltaLift(critical)
+		e = r.Means.DeltaLift(critical)
 	}
 	require.Empty(t, e.Reason)
 	z := e.Value / e.SE

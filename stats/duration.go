@@ -7,8 +7,10 @@ import (
 
 // Duration is how long an experiment takes.
 type Duration struct {
-	Days  int // whole days until there are enough units
-	Weeks int // Days rounded up to whole weeks, which is what to plan
+	// Days is whole days until there are enough units, Weeks those rounded
+	// up to whole weeks, which is what to plan.
+	Days  int `json:"days"`
+	Weeks int `json:"weeks"`
 }
 
 // DurationOf is how long it takes for arms arms to have unitsPerArm units each
@@ -32,10 +34,16 @@ func DurationOf(unitsPerArm float64, arms int, dailyUnits, allocation float64) (
 
 // WeekPower is a row of [WeeklyPower].
 type WeekPower struct {
-	Units float64 // per arm, so far
-	Power float64 // to show the lift
-	MDE   float64 // relative; 0 when there is none yet, see NoMDE
-	NoMDE bool    // too few units to show any lift
+	// Units is the number of units per arm by then.
+	Units float64 `json:"units"`
+
+	// Power is that to show the lift.
+	Power float64 `json:"power"`
+
+	// MDE is the smallest lift that can be shown, 0 when NoMDE is set: there
+	// are too few units to show any.
+	MDE   float64 `json:"mde,omitempty"`
+	NoMDE bool    `json:"no_mde,omitempty"`
 }
 
 // WeeklyPower is the power and the smallest lift that can be shown after each

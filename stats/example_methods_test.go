@@ -52,7 +52,7 @@ func ExamplePostStratify() {
 		return stats.Stratum{Control: s[0].Moments(), Treatment: s[1].Moments()}
 	}
 	r := stats.PostStratify([]stats.Stratum{stratum(10, 1000, 900), stratum(50, 500, 600)})
-	c := r.Compare(stats.Options{})
+	c := r.Means.Compare(stats.Options{})
 	fmt.Printf("difference %.2f, %.2f to %.2f\n", c.Difference.Value, c.Difference.Low, c.Difference.High)
 
 	// Output:

@@ -8,8 +8,8 @@ import "math"
 // probability count as equal, as in R). It has no Statistic; it is
 // conservative, so its level is at most the stated one.
 //
-// The time grows with the standard deviation of the table, some ten thousand
-// steps for a million successes; see BenchmarkFisherExact.
+// The time grows with the standard deviation of the count, the square root of
+// the successes: see BenchmarkFisherExact.
 func FisherExact(control, treatment Share) Test {
 	if a := checkArms(control.Group(), treatment.Group()); a.noValue {
 		return noTest(a.reason)

@@ -11,28 +11,25 @@ import (
 // instead. The zero value has nothing to compare.
 type Joint struct {
 	// N is the number of units of both arms.
-	N int64 `json:"n"`
+	N int64
 
 	// Control and Treatment are the two means. They are meaningless when
 	// NoMeans is set.
-	Control   float64 `json:"control"`
-	Treatment float64 `json:"treatment"`
+	Control, Treatment float64
 
 	// ControlVariance and TreatmentVariance are the squared standard errors
 	// of the two means (not variances per unit), Covariance that of the pair.
 	// They are 0 and meaningless when Reason is set.
-	ControlVariance   float64 `json:"control_variance"`
-	TreatmentVariance float64 `json:"treatment_variance"`
-	Covariance        float64 `json:"covariance"`
+	ControlVariance, TreatmentVariance, Covariance float64
 
 	// DF is the degrees of freedom of the difference's standard error, at
 	// least 1, or 0 for the normal distribution.
-	DF float64 `json:"df,omitempty"`
+	DF float64
 
 	// Reason says in words why the variances are missing, and with NoMeans
 	// the means. Empty when they are there.
-	Reason  string `json:"reason,omitempty"`
-	NoMeans bool   `json:"no_means,omitempty"`
+	Reason  string
+	NoMeans bool
 }
 
 // noJoint is a pair of means of which nothing is known.

@@ -46,7 +46,7 @@ type NonInferior struct {
 
 	// Null is the difference that is just too bad, −margin or, when less is
 	// better, +margin, at the observed control mean. 0 when Test has a Reason.
-	Null float64 `json:"null"`
+	Null float64 `json:"null,omitempty"`
 
 	// Test is one-sided; a small p-value says that the treatment is not
 	// worse by as much as the margin.

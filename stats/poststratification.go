@@ -13,13 +13,13 @@ type Stratum struct {
 
 // StratifiedResult is what [PostStratify] and its siblings found.
 type StratifiedResult struct {
-	// Joint is the two post-stratified means, with the noise of the strata
-	// sizes in their variances.
-	Joint
+	// Means is the two post-stratified means, with the noise of the strata
+	// sizes in their variances, or the reason why there are none.
+	Means Joint `json:"means"`
 
 	// ConditionalSE is the standard error of the difference for strata sizes
-	// taken as fixed, 0 when Reason is set.
-	ConditionalSE float64 `json:"conditional_se"`
+	// taken as fixed, 0 when Means has a Reason.
+	ConditionalSE float64 `json:"conditional_se,omitempty"`
 
 	// Strata is how many strata were used, Merged how many were added to the
 	// largest one because an arm of theirs was empty or did not vary.
@@ -90,11 +90,11 @@ type estimator func(Stratum) (stratumEstimate, string)
 func stratify(strata []Stratum, estimate estimator) StratifiedResult {
 	estimates, merged, reason := mergeStrata(strata, estimate)
 	if reason != "" {
-		return StratifiedResult{Joint: noJoint(reason)}
+		return StratifiedResult{Means: noJoint(reason)}
 	}
 	whole := combine(estimates)
-	r := StratifiedResult{Joint: whole.joint(), Strata: len(estimates), Merged: merged}
-	if conditional := whole.onlyWithin().joint(); r.Reason == "" && conditional.Reason == "" {
+	r := StratifiedResult{Means: whole.joint(), Strata: len(estimates), Merged: merged}
+	if conditional := whole.onlyWithin().joint(); r.Means.Reason == "" && conditional.Reason == "" {
 		r.ConditionalSE = math.Sqrt(conditional.differenceVariance())
 	}
 	return r

@@ -14,7 +14,7 @@ func TestOneStratumIsThePlainComparison(t *testing.T) {
 		c, tr := momentsOf(t, drawHistory(t, 1, "control")), momentsOf(t, drawHistory(t, 1, "treatment"))
 		plain := Compare(GroupMean(c, 0), GroupMean(tr, 0), Options{})
 		r := PostStratify([]Stratum{{c, tr}})
-		got := r.Compare(Options{})
+		got := r.Means.Compare(Options{})
 		require.InDelta(t, plain.Difference.Value, got.Difference.Value, 1e-12)
 		require.InEpsilon(t, plain.Difference.SE, got.Difference.SE, 1e-12)
 		require.InEpsilon(t, plain.Test.DF, got.Test.DF, 1e-9)
@@ -132,12 +132,12 @@ func TestPostStratifyCUPEDIsARegression(t *testing.T) {
 			t.Skip("covariates that do not vary")
 		}
 		r := PostStratifyCUPED([]Stratum{{c, tr}})
-		require.Empty(t, r.Reason)
+		require.Empty(t, r.Means.Reason)
 		beta, cov := ols(t, x, y)
-		e := r.Difference(1)
+		e := r.Means.Difference(1)
 		require.InDelta(t, beta[1], e.Value, 1e-7*(1+math.Abs(beta[1])))
 		require.InEpsilon(t, math.Sqrt(cov[1][1]), e.SE, 1e-6)
-		require.InDelta(t, float64(len(y)-2-k), r.DF, 1e-9)
+		require.InDelta(t, float64(len(y)-2-k), r.Means.DF, 1e-9)
 	})
 }
 
@@ -149,29 +149,29 @@ func TestStrataThatCannotBeEstimatedAreMerged(t *testing.T) {
 	constant := Stratum{arm(7, 7), arm(1, 2)}
 
 	r := PostStratify([]Stratum{oneSided, small, big, constant})
-	require.Empty(t, r.Reason)
+	require.Empty(t, r.Means.Reason)
 	require.Equal(t, [2]int{2, 2}, [2]int{r.Strata, r.Merged})
-	require.Equal(t, int64(21), r.N)
+	require.Equal(t, int64(21), r.Means.N)
 	whole := Stratum{arm(1, 2, 3, 4, 5, 7, 7), arm(2, 3, 4, 5, 7, 4, 5, 1, 2)}
 	want := PostStratify([]Stratum{small, whole})
-	require.InDelta(t, want.Treatment-want.Control, r.Treatment-r.Control, 1e-12)
+	require.InDelta(t, want.Means.Treatment-want.Means.Control, r.Means.Treatment-r.Means.Control, 1e-12)
 	require.InEpsilon(t, want.ConditionalSE, r.ConditionalSE, 1e-12)
 
 	lone := Stratum{arm(9), arm(4, 5)}
 	r = PostStratify([]Stratum{lone, constant})
-	require.Empty(t, r.Reason, "together they can be estimated")
+	require.Empty(t, r.Means.Reason, "together they can be estimated")
 	require.Equal(t, 1, r.Strata)
 
 	for _, strata := range [][]Stratum{nil, {{}}, {oneSided}, {{arm(1, 1), arm(1, 1)}}} {
 		r = PostStratify(strata)
-		require.NotEmpty(t, r.Reason)
-		require.True(t, r.NoMeans)
-		requireSoundJoint(t, r.Joint)
+		require.NotEmpty(t, r.Means.Reason)
+		require.True(t, r.Means.NoMeans)
+		requireSoundJoint(t, r.Means)
 	}
-	require.NotEmpty(t, PostStratifyCUPED([]Stratum{big}).Reason, "no covariate")
-	require.NotEmpty(t, PostStratifyRatio([]Stratum{big}).Reason, "no denominator")
+	require.NotEmpty(t, PostStratifyCUPED([]Stratum{big}).Means.Reason, "no covariate")
+	require.NotEmpty(t, PostStratifyRatio([]Stratum{big}).Means.Reason, "no denominator")
 	mixed := Stratum{momentsOf(t, [][]float64{{1, 2}}), arm(3)}
-	require.Contains(t, PostStratify([]Stratum{big, mixed}).Reason, "fit")
+	require.Contains(t, PostStratify([]Stratum{big, mixed}).Means.Reason, "fit")
 }
 
 // With a large effect of the strata the adjusted error is much smaller.
@@ -190,7 +190,7 @@ func TestPostStratificationRemovesTheStrata(t *testing.T) {
 	}
 	plain := Compare(GroupMean(c, 0), GroupMean(tr, 0), Options{}).Difference
 	r := PostStratify(strata)
-	require.Less(t, r.Difference(1).SE, plain.SE/20)
-	require.Less(t, r.ConditionalSE, r.Difference(1).SE)
-	require.Positive(t, r.Covariance, "both means move with the strata sizes")
+	require.Less(t, r.Means.Difference(1).SE, plain.SE/20)
+	require.Less(t, r.ConditionalSE, r.Means.Difference(1).SE)
+	require.Positive(t, r.Means.Covariance, "both means move with the strata sizes")
 }

@@ -144,10 +144,15 @@ const normalDF = 1e7
 func (p Plan) powerT(nControl, nTreatment, effect, sd float64) float64 {
 	df := nControl + nTreatment - 2
 	shift := math.Abs(effect) / sd / math.Sqrt(1/nControl+1/nTreatment)
-	if df > normalDF || shift > 30 {
+	if df > normalDF || shift > 30 && df > 1000 {
 		return p.powerZ(shift)
 	}
 	t := p.Inflation * tCritical(p.tails(), df)
+	if shift > 30 {
+		// Beyond the reach of the series; the noise is all in the estimate
+		// of sd here.
+		return 1 - chiSquareSurvival(df*(shift/t)*(shift/t), df)
+	}
 	// The mirrored distribution keeps the upper tail's digits.
 	power := distuv.NoncentralT{Nu: df, Mu: -shift}.CDF(-t)
 	if !p.OneSided {

@@ -6,7 +6,10 @@ import (
 )
 
 // SampleSize is how many units two arms need, not rounded.
-type SampleSize struct{ Control, Treatment float64 }
+type SampleSize struct {
+	Control   float64 `json:"control"`
+	Treatment float64 `json:"treatment"`
+}
 
 // Total is the units of both arms, each rounded up.
 func (s SampleSize) Total() float64 { return math.Ceil(s.Control) + math.Ceil(s.Treatment) }

@@ -164,7 +164,7 @@ func FuzzMomentsMethods(f *testing.F) {
 			}
 		}
 		for _, r := range []StratifiedResult{PostStratify(strata), PostStratifyRatio(strata), PostStratifyCUPED(strata), PostStratify(nil)} {
-			requireSoundJoint(t, r.Joint)
+			requireSoundJoint(t, r.Means)
 			requireSoundJSON(t, r)
 			require.True(t, isFinite(r.ConditionalSE))
 		}
