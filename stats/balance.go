@@ -40,10 +40,14 @@ func Balance(arms ...Group) Test {
 
 // welchF is Welch's F over groups with variances.
 func welchF(arms []Group) Test {
+	smallest := arms[0].meanVariance()
+	for _, g := range arms {
+		smallest = min(smallest, g.meanVariance())
+	}
 	total := 0.0
-	precision := make([]float64, len(arms))
+	precision := make([]float64, len(arms)) // relative to the largest
 	for i, g := range arms {
-		precision[i] = 1 / g.meanVariance()
+		precision[i] = smallest / g.meanVariance()
 		total += precision[i]
 	}
 	// Sums over pairs rather than around a weighted mean: that mean is, to
@@ -56,7 +60,7 @@ func welchF(arms []Group) Test {
 				continue
 			}
 			rest += precision[j] / total
-			d := g.Mean - other.Mean
+			d := (g.Mean - other.Mean) / math.Sqrt(smallest)
 			between += max(precision[i], precision[j]) / total * min(precision[i], precision[j]) * d * d / 2
 		}
 		spread += rest * rest / float64(g.N-1)
