@@ -7,7 +7,6 @@ import (
 
 var (
 	boundariesSink Boundaries
-	testSink       Test
 	crossingSink   Crossing
 	rateSink       float64
 )
