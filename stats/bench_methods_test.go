@@ -135,7 +135,7 @@ func BenchmarkBootstrap(b *testing.B) {
 
 func BenchmarkUnitsOfT(b *testing.B) {
 	for b.Loop() {
-		n, err := UnitsOfT(0.1, 1.6, Plan{})
+		n, err := UnitsOfT(0.1, 1.6, PowerPlan{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func Bootstrap(arms [][][]float64, statistic ArmStatistic, options BootstrapOpti
 	if reason := o.problem(); reason != "" {
 		return noInterval(point, reason)
 	}
-	draws := make([]weighted, o.Resamples)
+	draws := make([]weightedDraw, o.Resamples)
 	var wait sync.WaitGroup
 	for w := range o.Workers {
 		wait.Go(func() {
@@ -84,7 +84,7 @@ func Bootstrap(arms [][][]float64, statistic ArmStatistic, options BootstrapOpti
 				for a, units := range arms {
 					resample(random, units, means[a])
 				}
-				draws[i] = weighted{statistic(means), 1 / float64(o.Resamples)}
+				draws[i] = weightedDraw{statistic(means), 1 / float64(o.Resamples)}
 			}
 		})
 	}
@@ -186,12 +186,12 @@ func divide(sums []float64, n int) {
 	}
 }
 
-// weighted is a value with its probability.
-type weighted struct{ value, weight float64 }
+// weightedDraw is a value with its probability.
+type weightedDraw struct{ value, weight float64 }
 
 // spreadOf is the standard deviation, times a factor, and the percentile
 // interval of draws around a point.
-func spreadOf(point float64, draws []weighted, level, factor float64) Estimate {
+func spreadOf(point float64, draws []weightedDraw, level, factor float64) Estimate {
 	mean, total := 0.0, 0.0
 	for _, d := range draws {
 		if !isFinite(d.value) {
@@ -208,7 +208,7 @@ func spreadOf(point float64, draws []weighted, level, factor float64) Estimate {
 	if variance == 0 {
 		return noInterval(point, "no resample differs from another")
 	}
-	slices.SortFunc(draws, func(a, b weighted) int {
+	slices.SortFunc(draws, func(a, b weightedDraw) int {
 		if a.value < b.value {
 			return -1
 		}
@@ -227,7 +227,7 @@ func spreadOf(point float64, draws []weighted, level, factor float64) Estimate {
 
 // atProbability is the smallest value that sorted draws stay at or below with
 // probability p, up to rounding.
-func atProbability(draws []weighted, p float64) float64 {
+func atProbability(draws []weightedDraw, p float64) float64 {
 	sum := 0.0
 	for _, d := range draws {
 		sum += d.weight

@@ -30,7 +30,7 @@ func BootstrapExact(arms [][][]float64, statistic ArmStatistic, level float64) E
 		return noInterval(point, fmt.Sprintf("%.3g different resamples, more than the %d that are looked at", outcomes, maxOutcomes))
 	}
 	e := enumeration{arms: arms, statistic: statistic, means: meansLike(arms)}
-	e.draws = make([]weighted, 0, int(outcomes))
+	e.draws = make([]weightedDraw, 0, int(outcomes))
 	e.enter(0, 1)
 	return spreadOf(point, e.draws, level, 1)
 }
@@ -49,14 +49,14 @@ type enumeration struct {
 	arms      [][][]float64
 	statistic ArmStatistic
 	means     [][]float64
-	draws     []weighted
+	draws     []weightedDraw
 }
 
 // enter goes through the resamples of arm and all after it; probability is
 // that of what has been drawn in the arms before.
 func (e *enumeration) enter(arm int, probability float64) {
 	if arm == len(e.arms) {
-		e.draws = append(e.draws, weighted{e.statistic(e.means), probability})
+		e.draws = append(e.draws, weightedDraw{e.statistic(e.means), probability})
 		return
 	}
 	n := len(e.arms[arm])

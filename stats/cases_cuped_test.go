@@ -101,7 +101,7 @@ func (in cupedInput) outputs(t *testing.T, r CUPEDResult, control, treatment Gro
 	}
 	unadjusted := Compare(control, treatment, o)
 	more := outputs{
-		"p_less": oneSided(out["statistic"].(float64), df), "p_greater": oneSided(-out["statistic"].(float64), df),
+		"p_less": tUpperTail(-out["statistic"].(float64), df), "p_greater": tUpperTail(out["statistic"].(float64), df),
 		"control_adjusted_variance": r.Control.Variance, "treatment_adjusted_variance": r.Treatment.Variance,
 		"control_adjusted": r.Control.Mean, "treatment_adjusted": r.Treatment.Mean,
 		"unadjusted_difference": unadjusted.Difference.Value, "unadjusted_se": unadjusted.Difference.SE,
@@ -122,15 +122,6 @@ func (in cupedInput) scaled(t *testing.T, value, se, df float64) outputs {
 	out := results(e, testDifference(value, se, reference))
 	out["df"] = df
 	return out
-}
-
-// oneSided is P(T <= t).
-func oneSided(t, df float64) float64 {
-	p := tTwoSided(t, df) / 2
-	if t > 0 {
-		return 1 - p
-	}
-	return p
 }
 
 func runCUPEDMean(t *testing.T, data json.RawMessage) outputs {

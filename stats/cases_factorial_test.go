@@ -86,7 +86,7 @@ func jointOutputs(t *testing.T, j Joint, level float64) outputs {
 
 func runMainEffect(t *testing.T, data json.RawMessage) outputs {
 	in := decode[factorialInput](t, data)
-	weights := map[string]Weights{
+	weights := map[string]LevelWeights{
 		"": EqualWeights, "equal": EqualWeights, "population": PopulationWeights,
 		"proportional": PopulationWeights, "cells": PopulationWeights,
 	}

@@ -61,10 +61,10 @@ type planInput struct {
 	Treatment      armInput
 }
 
-func (in planInput) plan(t *testing.T) Plan {
+func (in planInput) plan(t *testing.T) PowerPlan {
 	t.Helper()
 	require.Contains(t, []string{"", "two-sided", "greater", "less", "larger", "smaller"}, in.Alternative)
-	p := Plan{
+	p := PowerPlan{
 		Alpha: in.Alpha, Power: in.Power, Ratio: in.Ratio,
 		OneSided: in.Alternative != "" && in.Alternative != "two-sided",
 	}
@@ -132,7 +132,7 @@ func runPowerLift(t *testing.T, data json.RawMessage) outputs {
 	variance := in.Variance
 	if in.TuningN != nil && *in.TuningN > 0 {
 		// GrowthBook widens the error itself, for the power's term too; a
-		// Plan's Inflation widens the critical value only.
+		// PowerPlan's Inflation widens the critical value only.
 		inflation := sequentialMultiplier(2*n, *in.TuningN, in.Alpha) / NormalQuantile(1-in.Alpha/2)
 		variance *= inflation * inflation
 	}

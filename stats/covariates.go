@@ -75,8 +75,8 @@ func (s covariateSample) withMetric() []float64 {
 // adjusted is the variance per unit of y − theta·x. What rounding alone
 // explains, below 1e-13 of its terms, is 0.
 func (s covariateSample) adjusted(theta []float64) float64 {
-	squares := s.cov[0] + quadratic(s.covariates(), theta)
-	v := squares - 2*dot(theta, s.withMetric())
+	squares := s.cov[0] + quadraticForm(s.covariates(), theta)
+	v := squares - 2*dotProduct(theta, s.withMetric())
 	if math.Abs(v) <= 1e-13*squares {
 		return 0
 	}
@@ -96,7 +96,7 @@ func (s covariateSample) shift(theta []float64, center covariateSample) float64 
 // with one covariate it has the sign of theta.
 func (s covariateSample) correlation() float64 {
 	theta, _ := s.slopes()
-	explained := dot(theta, s.withMetric())
+	explained := dotProduct(theta, s.withMetric())
 	if !(explained > 0) || !(s.cov[0] > 0) {
 		return 0
 	}

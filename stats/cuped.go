@@ -121,7 +121,7 @@ func CUPED(control, treatment Moments, options CUPEDOptions) CUPEDResult {
 		unadjustC: GroupMean(control, 0),
 		unadjustT: GroupMean(treatment, 0),
 	}
-	both, err := merged(control, treatment)
+	both, err := mergedMoments(control, treatment)
 	switch {
 	case err != nil:
 		return p.refuse(1, "the arms do not fit together: "+err.Error())
@@ -136,7 +136,7 @@ func CUPED(control, treatment Moments, options CUPEDOptions) CUPEDResult {
 	return p.solve()
 }
 
-func merged(a, b Moments) (Moments, error) {
+func mergedMoments(a, b Moments) (Moments, error) {
 	err := a.Merge(b)
 	return a, err
 }
@@ -248,8 +248,8 @@ func (p cupedProblem) baseline(adjusted twoArms, thetaC []float64) Joint {
 		Control:           p.unadjustC.Mean,
 		Treatment:         p.unadjustC.Mean + adjusted.difference(),
 		ControlVariance:   vC,
-		TreatmentVariance: vT + quadratic(p.control.covariates(), thetaC)/n,
-		Covariance:        dot(thetaC, p.control.withMetric()) / n,
+		TreatmentVariance: vT + quadraticForm(p.control.covariates(), thetaC)/n,
+		Covariance:        dotProduct(thetaC, p.control.withMetric()) / n,
 		DF:                adjusted.df(WelchT),
 	}.checked()
 }

@@ -31,7 +31,7 @@ func TestCUPEDIsTheComparisonOfAdjustedUnits(t *testing.T) {
 		rule := ThetaRule(rapid.IntRange(0, 1).Draw(t, "rule"))
 		arms := [2][][]float64{drawHistory(t, k, "control"), drawHistory(t, k, "treatment")}
 		c, tr := momentsOf(t, arms[0]), momentsOf(t, arms[1])
-		both, err := merged(c, tr)
+		both, err := mergedMoments(c, tr)
 		require.NoError(t, err)
 		r := CUPED(c, tr, CUPEDOptions{Rule: rule, NoGuards: true})
 		require.Empty(t, r.Reason)

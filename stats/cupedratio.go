@@ -13,7 +13,7 @@ func CUPEDRatio(control, treatment Moments, options CUPEDOptions) CUPEDResult {
 		unadjustC: GroupRatio(control, 0, 1),
 		unadjustT: GroupRatio(treatment, 0, 1),
 	}
-	both, err := merged(control, treatment)
+	both, err := mergedMoments(control, treatment)
 	switch {
 	case err != nil:
 		return p.refuse(1, "the arms do not fit together: "+err.Error())

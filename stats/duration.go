@@ -49,7 +49,7 @@ type WeekPower struct {
 // WeeklyPower is the power and the smallest lift that can be shown after each
 // week, with unitsPerWeek new units spread evenly over arms arms; see
 // [PowerLift] and [MDELift]. Weeks is at most 1000.
-func WeeklyPower(mean, variance, lift, unitsPerWeek float64, arms, weeks int, plan Plan) ([]WeekPower, error) {
+func WeeklyPower(mean, variance, lift, unitsPerWeek float64, arms, weeks int, plan PowerPlan) ([]WeekPower, error) {
 	if arms < 2 || weeks < 1 || weeks > 1000 {
 		return nil, fmt.Errorf("%w: %d arms for %d weeks", ErrValue, arms, weeks)
 	}
@@ -89,7 +89,7 @@ type Midway struct {
 // takes the standard error to fall with the square root of the units, and the
 // true effect to be Effect whatever was observed. It fails with [ErrValue]
 // when f would be above a hundred million.
-func AdditionalSample(midway Midway, plan Plan) (float64, error) {
+func AdditionalSample(midway Midway, plan PowerPlan) (float64, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return 0, err
@@ -104,7 +104,7 @@ func AdditionalSample(midway Midway, plan Plan) (float64, error) {
 	if power(0) >= plan.Power {
 		return 0, nil
 	}
-	factor, ok := rising(power, plan.Power)
+	factor, ok := solveRising(power, plan.Power)
 	if !ok || factor > 1e8 {
 		return 0, fmt.Errorf("%w: no feasible number of units reaches the power", ErrValue)
 	}
@@ -112,7 +112,7 @@ func AdditionalSample(midway Midway, plan Plan) (float64, error) {
 }
 
 // power with growth times as many units.
-func (m Midway) power(growth float64, plan Plan) float64 {
+func (m Midway) power(growth float64, plan PowerPlan) float64 {
 	se := m.SE / math.Sqrt(growth)
 	center, edge := 0.0, plan.critical()
 	if m.PriorVariance > 0 {

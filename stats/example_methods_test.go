@@ -190,7 +190,7 @@ func ExampleBootstrap() {
 // Revenue per user with a standard deviation of 45: how long to see 3% of 12,
 // with a covariate that explains a third of it?
 func ExampleSampleSizeMean() {
-	n, err := stats.SampleSizeMean(45, 0.03*12, 0.577, stats.Plan{})
+	n, err := stats.SampleSizeMean(45, 0.03*12, 0.577, stats.PowerPlan{})
 	if err != nil {
 		panic(err)
 	}
@@ -205,7 +205,7 @@ func ExampleSampleSizeMean() {
 }
 
 func ExamplePowerT() {
-	power, err := stats.PowerT(500, 500, 0.3, 2, stats.Plan{})
+	power, err := stats.PowerT(500, 500, 0.3, 2, stats.PowerPlan{})
 	if err != nil {
 		panic(err)
 	}

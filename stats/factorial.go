@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// Weights say how [MainEffect] averages over the other factor.
-type Weights int
+// LevelWeights say how [MainEffect] averages over the other factor.
+type LevelWeights int
 
 const (
 	// EqualWeights counts every level of the other factor the same: the
 	// effect if the other factor were assigned evenly. It is the default.
-	EqualWeights Weights = iota
+	EqualWeights LevelWeights = iota
 
 	// PopulationWeights counts the levels of the other factor by their
 	// units: the effect in the population as it was.
@@ -27,7 +27,7 @@ const (
 // heteroscedastic (HC2) errors; compare the result with [Normal] for its z.
 // DF is Satterthwaite's. An average hides an interaction: look at
 // [Interaction] as well. It is not estimable when a cell that it needs is.
-func MainEffect(cells [][]Group, columns bool, from, to int, weights Weights) Joint {
+func MainEffect(cells [][]Group, columns bool, from, to int, weights LevelWeights) Joint {
 	if reason := tableProblem(cells); reason != "" {
 		return noJoint(reason)
 	}
@@ -73,7 +73,7 @@ func MainEffect(cells [][]Group, columns bool, from, to int, weights Weights) Jo
 }
 
 // levelShares are the weights of the columns, which add up to 1.
-func levelShares(cells [][]Group, weights Weights) (share []float64, reason string) {
+func levelShares(cells [][]Group, weights LevelWeights) (share []float64, reason string) {
 	share = make([]float64, len(cells[0]))
 	total := 0.0
 	for j := range share {

@@ -60,7 +60,7 @@ func TestAdditiveTablesHaveNoInteraction(t *testing.T) {
 		}
 		require.InDelta(t, 0, InteractionWald(cells).Statistic, 1e-6)
 		require.InDelta(t, 0, InteractionANOVA(cells).Test.Statistic, 1e-6)
-		for _, w := range []Weights{EqualWeights, PopulationWeights} {
+		for _, w := range []LevelWeights{EqualWeights, PopulationWeights} {
 			a := MainEffect(cells, false, 0, 1, w)
 			require.InDelta(t, 3, a.Treatment-a.Control, 1e-9)
 			b := MainEffect(cells, true, 0, 1, w)

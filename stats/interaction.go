@@ -120,7 +120,7 @@ func InteractionWald(cells [][]Group) Test {
 	if rank < k {
 		return noTest("too few cells vary")
 	}
-	chi2 := dot(contrast, x)
+	chi2 := dotProduct(contrast, x)
 	return newTest(chi2, float64(k), chiSquareSurvival(math.Max(chi2, 0), float64(k)))
 }
 

@@ -7,7 +7,7 @@ import "math"
 // the rows before it determine, to about ten digits, gets x = 0; rank is how
 // many rows are left. The matrices here have a handful of rows.
 func solveSymmetric(a [][]float64, b []float64) (x []float64, rank int) {
-	f := factor(a)
+	f := factorize(a)
 	return f.solve(b), f.rank
 }
 
@@ -21,7 +21,7 @@ type cholesky struct {
 
 const collinear = 1e-10 // share of a row's square that must be its own
 
-func factor(a [][]float64) cholesky {
+func factorize(a [][]float64) cholesky {
 	k := len(a)
 	f := cholesky{lower: make([][]float64, k), scale: make([]float64, k)}
 	for i := range k {
@@ -81,7 +81,7 @@ func (f cholesky) solve(b []float64) []float64 {
 	return x
 }
 
-func dot(a, b []float64) float64 {
+func dotProduct(a, b []float64) float64 {
 	sum := 0.0
 	for i := range a {
 		sum += a[i] * b[i]
@@ -89,11 +89,11 @@ func dot(a, b []float64) float64 {
 	return sum
 }
 
-// quadratic is x'·a·x.
-func quadratic(a [][]float64, x []float64) float64 {
+// quadraticForm is x'·a·x.
+func quadraticForm(a [][]float64, x []float64) float64 {
 	sum := 0.0
 	for i := range a {
-		sum += x[i] * dot(a[i], x)
+		sum += x[i] * dotProduct(a[i], x)
 	}
 	return sum
 }

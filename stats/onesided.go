@@ -90,12 +90,12 @@ func (t Test) sides() (greater, less Test) {
 	if df == 0 {
 		df = math.Inf(1)
 	}
-	return newTest(t.Statistic, t.DF, upperTail(t.Statistic, df)),
-		newTest(t.Statistic, t.DF, upperTail(-t.Statistic, df))
+	return newTest(t.Statistic, t.DF, tUpperTail(t.Statistic, df)),
+		newTest(t.Statistic, t.DF, tUpperTail(-t.Statistic, df))
 }
 
-// upperTail is P(T > t) for df degrees of freedom, +Inf meaning normal.
-func upperTail(t, df float64) float64 {
+// tUpperTail is P(T > t) for df degrees of freedom, +Inf meaning normal.
+func tUpperTail(t, df float64) float64 {
 	p := tTwoSided(t, df) / 2
 	if t < 0 {
 		return 1 - p

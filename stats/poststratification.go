@@ -64,7 +64,8 @@ func PostStratifyRatio(strata []Stratum) StratifiedResult {
 //
 // with one residual variance for both arms and n − 2 − k degrees of freedom. A
 // stratum's control mean is that at the mean covariate of its units. Strata
-// whose covariates do not vary are taken without.
+// whose covariates do not vary, or leave nothing unexplained, are taken
+// without.
 func PostStratifyCUPED(strata []Stratum) StratifiedResult {
 	return stratify(strata, regressionStratum)
 }

@@ -99,11 +99,11 @@ func ols(t require.TestingT, x [][]float64, y []float64) (beta []float64, cov []
 	}
 	beta = make([]float64, k)
 	for i := range k {
-		beta[i] = dot(inverse[i], right)
+		beta[i] = dotProduct(inverse[i], right)
 	}
 	rss := 0.0
 	for r, row := range x {
-		e := y[r] - dot(row, beta)
+		e := y[r] - dotProduct(row, beta)
 		rss += e * e
 	}
 	for i := range k {
@@ -128,7 +128,7 @@ func TestPostStratifyCUPEDIsARegression(t *testing.T) {
 			}
 		}
 		c, tr := momentsOf(t, arms[0]), momentsOf(t, arms[1])
-		if s := sampleOfMeans(c).plus(c.Comoment(1, 1), sampleOfMeans(tr), 1); factor(s.covariates()).rank < k {
+		if s := sampleOfMeans(c).plus(c.Comoment(1, 1), sampleOfMeans(tr), 1); factorize(s.covariates()).rank < k {
 			t.Skip("covariates that do not vary")
 		}
 		r := PostStratifyCUPED([]Stratum{{c, tr}})

@@ -7,10 +7,10 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Plan is what the functions that plan an experiment need to know besides its
-// metric. The zero value is a two-sided test at 5% with a power of 80% and
-// arms of equal size.
-type Plan struct {
+// PowerPlan is what the functions that plan an experiment need to know
+// besides its metric. The zero value is a two-sided test at 5% with a power of
+// 80% and arms of equal size.
+type PowerPlan struct {
 	// Alpha is the probability of a significant result without an effect.
 	// Zero means 0.05.
 	Alpha float64
@@ -36,7 +36,7 @@ type Plan struct {
 	Inflation float64
 }
 
-func (p Plan) withDefaults() Plan {
+func (p PowerPlan) withDefaults() PowerPlan {
 	orElse := func(v *float64, missing float64) {
 		if *v == 0 {
 			*v = missing
@@ -53,7 +53,7 @@ func (p Plan) withDefaults() Plan {
 }
 
 // checked fills in the defaults and says what is wrong with the rest.
-func (p Plan) checked() (Plan, error) {
+func (p PowerPlan) checked() (PowerPlan, error) {
 	p = p.withDefaults()
 	switch {
 	case !(p.Alpha > 0 && p.Alpha < 1):
@@ -71,7 +71,7 @@ func (p Plan) checked() (Plan, error) {
 }
 
 // tails is the two-sided alpha with the same critical value.
-func (p Plan) tails() float64 {
+func (p PowerPlan) tails() float64 {
 	alpha := p.Alpha / float64(p.Comparisons)
 	if p.OneSided {
 		return min(1, 2*alpha)
@@ -80,7 +80,7 @@ func (p Plan) tails() float64 {
 }
 
 // critical is the z beyond which a result is significant.
-func (p Plan) critical() float64 { return p.Inflation * tCritical(p.tails(), math.Inf(1)) }
+func (p PowerPlan) critical() float64 { return p.Inflation * tCritical(p.tails(), math.Inf(1)) }
 
 // positive checks numbers that must be finite and above 0.
 func positiveNumbers(numbers map[string]float64) error {
@@ -95,7 +95,7 @@ func positiveNumbers(numbers map[string]float64) error {
 // PowerZ is the probability of a significant result when the effect is
 // effect and its standard error se, by the normal distribution. It counts
 // both tails of a two-sided test: with no effect it is Alpha.
-func PowerZ(effect, se float64, plan Plan) (float64, error) {
+func PowerZ(effect, se float64, plan PowerPlan) (float64, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return 0, err
@@ -110,7 +110,7 @@ func PowerZ(effect, se float64, plan Plan) (float64, error) {
 }
 
 // powerZ is the power at an effect of so many standard errors.
-func (p Plan) powerZ(z float64) float64 {
+func (p PowerPlan) powerZ(z float64) float64 {
 	power := normalSurvival(p.critical() - math.Abs(z))
 	if !p.OneSided {
 		power += normalSurvival(p.critical() + math.Abs(z))
@@ -123,7 +123,7 @@ func (p Plan) powerZ(z float64) float64 {
 // distribution. nControl and nTreatment need not be integers; they must add
 // up to more than 2. The effect has sd's unit. Inflation widens the critical
 // value of t.
-func PowerT(nControl, nTreatment, effect, sd float64, plan Plan) (float64, error) {
+func PowerT(nControl, nTreatment, effect, sd float64, plan PowerPlan) (float64, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return 0, err
@@ -141,7 +141,7 @@ func PowerT(nControl, nTreatment, effect, sd float64, plan Plan) (float64, error
 // normal distribution to eight digits or more of the power.
 const normalDF = 1e7
 
-func (p Plan) powerT(nControl, nTreatment, effect, sd float64) float64 {
+func (p PowerPlan) powerT(nControl, nTreatment, effect, sd float64) float64 {
 	df := nControl + nTreatment - 2
 	shift := math.Abs(effect) / sd / math.Sqrt(1/nControl+1/nTreatment)
 	if df > normalDF || shift > 30 && df > 1000 {
@@ -163,13 +163,13 @@ func (p Plan) powerT(nControl, nTreatment, effect, sd float64) float64 {
 
 // MDEOfT is the smallest effect, in sd's unit, for which [PowerT] reaches
 // plan.Power.
-func MDEOfT(nControl, nTreatment, sd float64, plan Plan) (float64, error) {
+func MDEOfT(nControl, nTreatment, sd float64, plan PowerPlan) (float64, error) {
 	if _, err := PowerT(nControl, nTreatment, 0, sd, plan); err != nil {
 		return 0, err
 	}
 	plan = plan.withDefaults()
 	se := sd * math.Sqrt(1/nControl+1/nTreatment)
-	mde, ok := rising(func(x float64) float64 { return plan.powerT(nControl, nTreatment, x*se, sd) }, plan.Power)
+	mde, ok := solveRising(func(x float64) float64 { return plan.powerT(nControl, nTreatment, x*se, sd) }, plan.Power)
 	if !ok {
 		return 0, fmt.Errorf("%w: no effect reaches the power", ErrValue)
 	}
@@ -178,7 +178,7 @@ func MDEOfT(nControl, nTreatment, sd float64, plan Plan) (float64, error) {
 
 // UnitsOfT is the total number of units, not rounded, for which [PowerT]
 // reaches plan.Power at an effect, in arms of plan.Ratio.
-func UnitsOfT(effect, sd float64, plan Plan) (float64, error) {
+func UnitsOfT(effect, sd float64, plan PowerPlan) (float64, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return 0, err
@@ -188,7 +188,7 @@ func UnitsOfT(effect, sd float64, plan Plan) (float64, error) {
 		return 0, err
 	}
 	control := 1 / (1 + plan.Ratio)
-	beyondTwo, ok := rising(func(x float64) float64 {
+	beyondTwo, ok := solveRising(func(x float64) float64 {
 		return plan.powerT((2+x)*control, (2+x)*(1-control), effect, sd)
 	}, plan.Power)
 	if !ok {
@@ -197,9 +197,9 @@ func UnitsOfT(effect, sd float64, plan Plan) (float64, error) {
 	return 2 + beyondTwo, nil
 }
 
-// rising is the x > 0 at which a rising function reaches target, by doubling
+// solveRising is the x > 0 at which a rising function reaches target, by doubling
 // and bisection; false if it does not below 2^100.
-func rising(f func(float64) float64, target float64) (float64, bool) {
+func solveRising(f func(float64) float64, target float64) (float64, bool) {
 	low, high := 0.0, math.Exp2(-20)
 	for !(f(high) >= target) {
 		low = high

@@ -12,7 +12,7 @@ import (
 // Each solver inverts its power function.
 func TestPowerSolversInvertPower(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		plan := Plan{
+		plan := PowerPlan{
 			Alpha: rapid.Float64Range(0.001, 0.2).Draw(t, "alpha"),
 			Power: rapid.Float64Range(0.5, 0.99).Draw(t, "power"), OneSided: rapid.Bool().Draw(t, "one-sided"),
 			Ratio:       rapid.Float64Range(0.2, 5).Draw(t, "ratio"),
@@ -43,7 +43,7 @@ func TestPowerSolversInvertPower(t *testing.T) {
 
 func TestLiftAndShareSolversInvertPower(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		plan := Plan{OneSided: true, Power: rapid.Float64Range(0.5, 0.95).Draw(t, "power")}
+		plan := PowerPlan{OneSided: true, Power: rapid.Float64Range(0.5, 0.95).Draw(t, "power")}
 		n := rapid.Float64Range(1000, 1e6).Draw(t, "n")
 		mde, err := MDELift(-3, 4, n, plan)
 		require.NoError(t, err)
@@ -84,23 +84,23 @@ func TestPowerTMatchesSimulation(t *testing.T) {
 			significant++
 		}
 	}
-	power, err := PowerT(12, 8, 1.2, 1, Plan{})
+	power, err := PowerT(12, 8, 1.2, 1, PowerPlan{})
 	require.NoError(t, err)
 	require.InDelta(t, power, significant/rounds, 4*math.Sqrt(power*(1-power)/rounds), "seed %d", seed)
 }
 
 func TestPowerTNearsTheNormal(t *testing.T) {
 	for _, effect := range []float64{0, 0.001, 0.003} {
-		exact, err := PowerT(4.9e6, 4.9e6, effect, 1, Plan{})
+		exact, err := PowerT(4.9e6, 4.9e6, effect, 1, PowerPlan{})
 		require.NoError(t, err)
-		beyond, err := PowerT(5.1e6, 4.7e6*1.0001, effect, 1, Plan{})
+		beyond, err := PowerT(5.1e6, 4.7e6*1.0001, effect, 1, PowerPlan{})
 		require.NoError(t, err)
 		require.InDelta(t, exact, beyond, 0.003)
 	}
-	none, err := PowerT(50, 50, 0, 1, Plan{})
+	none, err := PowerT(50, 50, 0, 1, PowerPlan{})
 	require.NoError(t, err)
 	require.InDelta(t, 0.05, none, 1e-9)
-	sure, err := PowerT(50, 50, 1e9, 1, Plan{})
+	sure, err := PowerT(50, 50, 1e9, 1, PowerPlan{})
 	require.NoError(t, err)
 	require.Equal(t, 1.0, sure)
 }
@@ -111,7 +111,7 @@ func TestPlanningRefusesNonsense(t *testing.T) {
 		t.Helper()
 		require.ErrorIs(t, err, ErrValue)
 	}
-	for _, p := range []Plan{{Alpha: -1}, {Alpha: nan}, {Power: 1}, {Ratio: -1}, {Inflation: math.Inf(1)}, {Comparisons: -1}} {
+	for _, p := range []PowerPlan{{Alpha: -1}, {Alpha: nan}, {Power: 1}, {Ratio: -1}, {Inflation: math.Inf(1)}, {Comparisons: -1}} {
 		check(PowerT(9, 9, 1, 1, p))
 		check(PowerZ(1, 1, p))
 		check(MDEOfT(9, 9, 1, p))
@@ -125,54 +125,54 @@ func TestPlanningRefusesNonsense(t *testing.T) {
 		check(WeeklyPower(1, 1, 1, 900, 2, 2, p))
 	}
 	for _, v := range []float64{0, -1, nan, math.Inf(1)} {
-		check(PowerZ(1, v, Plan{}))
-		check(PowerT(v, 9, 1, 1, Plan{}))
-		check(PowerT(9, 9, 1, v, Plan{}))
-		check(UnitsOfT(v*0, 1, Plan{}))
-		check(SampleSizeMean(v, 1, 0, Plan{}))
-		check(PowerProportion(v, 0.1, 0.2, Plan{}))
-		check(PowerLift(1, v, 1, 1, Plan{}))
-		check(MDELift(v*0, 1, 1, Plan{}))
+		check(PowerZ(1, v, PowerPlan{}))
+		check(PowerT(v, 9, 1, 1, PowerPlan{}))
+		check(PowerT(9, 9, 1, v, PowerPlan{}))
+		check(UnitsOfT(v*0, 1, PowerPlan{}))
+		check(SampleSizeMean(v, 1, 0, PowerPlan{}))
+		check(PowerProportion(v, 0.1, 0.2, PowerPlan{}))
+		check(PowerLift(1, v, 1, 1, PowerPlan{}))
+		check(MDELift(v*0, 1, 1, PowerPlan{}))
 		check(DurationOf(v, 2, 1, 1))
 		check(DurationOf(1, 2, v, 1))
-		check(AdditionalSample(Midway{SE: v, Effect: 1}, Plan{}))
+		check(AdditionalSample(Midway{SE: v, Effect: 1}, PowerPlan{}))
 	}
-	check(PowerZ(nan, 1, Plan{}))
-	check(PowerT(1, 1, 1, 1, Plan{}))
-	check(SampleSizeMean(1, 1, 1, Plan{}))
-	check(SampleSizeMean(1e200, 1e-200, 0, Plan{}))
-	check(SampleSizeProportion(0.1, 0.1, PooledNull, Plan{}))
-	check(SampleSizeProportion(0, 0, PooledNull, Plan{}))
-	check(SampleSizeProportion(-0.1, 0.1, PooledNull, Plan{}))
-	check(SampleSizeProportion(0.1, 0.2, 9, Plan{}))
-	check(SampleSizeProportion(0.1, 0.2, PooledNull, Plan{Ratio: 2}))
-	check(MDELift(1, 100, 5, Plan{}))
-	check(PowerLift(1, 1, 1, nan, Plan{}))
+	check(PowerZ(nan, 1, PowerPlan{}))
+	check(PowerT(1, 1, 1, 1, PowerPlan{}))
+	check(SampleSizeMean(1, 1, 1, PowerPlan{}))
+	check(SampleSizeMean(1e200, 1e-200, 0, PowerPlan{}))
+	check(SampleSizeProportion(0.1, 0.1, PooledNull, PowerPlan{}))
+	check(SampleSizeProportion(0, 0, PooledNull, PowerPlan{}))
+	check(SampleSizeProportion(-0.1, 0.1, PooledNull, PowerPlan{}))
+	check(SampleSizeProportion(0.1, 0.2, 9, PowerPlan{}))
+	check(SampleSizeProportion(0.1, 0.2, PooledNull, PowerPlan{Ratio: 2}))
+	check(MDELift(1, 100, 5, PowerPlan{}))
+	check(PowerLift(1, 1, 1, nan, PowerPlan{}))
 	check(DurationOf(1, 1, 1, 1))
 	check(DurationOf(1, 2, 1, 2))
 	check(DurationOf(1e300, 2, 1, 1))
-	check(WeeklyPower(1, 1, 1, 1, 1, 1, Plan{}))
-	check(WeeklyPower(1, 1, 1, 1, 2, 1001, Plan{}))
-	check(AdditionalSample(Midway{SE: 1, Effect: 1, PriorVariance: -1}, Plan{}))
-	check(AdditionalSample(Midway{SE: 1, Effect: 1e-300}, Plan{}))
+	check(WeeklyPower(1, 1, 1, 1, 1, 1, PowerPlan{}))
+	check(WeeklyPower(1, 1, 1, 1, 2, 1001, PowerPlan{}))
+	check(AdditionalSample(Midway{SE: 1, Effect: 1, PriorVariance: -1}, PowerPlan{}))
+	check(AdditionalSample(Midway{SE: 1, Effect: 1e-300}, PowerPlan{}))
 
 	never := Midway{SE: 1, Effect: 1, Critical: func(float64) float64 { return math.Inf(1) }}
-	check(AdditionalSample(never, Plan{}))
-	rows, err := WeeklyPower(1, 100, 0.1, 10, 2, 1, Plan{})
+	check(AdditionalSample(never, PowerPlan{}))
+	rows, err := WeeklyPower(1, 100, 0.1, 10, 2, 1, PowerPlan{})
 	require.NoError(t, err)
 	require.True(t, rows[0].NoMDE)
-	all, err := PowerProportion(5, 0, 1, Plan{})
+	all, err := PowerProportion(5, 0, 1, PowerPlan{})
 	require.NoError(t, err)
 	require.Equal(t, 1.0, all)
 }
 
 func FuzzPlanning(f *testing.F) {
-	for i := range awkward {
-		f.Add(awkward[i], awkward[(i+1)%len(awkward)], awkward[(i+5)%len(awkward)], awkward[(i+8)%len(awkward)], 0.05)
+	for i := range awkwardNumbers {
+		f.Add(awkwardNumbers[i], awkwardNumbers[(i+1)%len(awkwardNumbers)], awkwardNumbers[(i+5)%len(awkwardNumbers)], awkwardNumbers[(i+8)%len(awkwardNumbers)], 0.05)
 	}
 	f.Add(100.0, 120.0, 0.3, 2.0, 0.01)
 	f.Fuzz(func(t *testing.T, a, b, c, d, alpha float64) {
-		for _, plan := range []Plan{{Alpha: alpha}, {OneSided: true, Ratio: math.Abs(d)}, {Inflation: b, Power: alpha}} {
+		for _, plan := range []PowerPlan{{Alpha: alpha}, {OneSided: true, Ratio: math.Abs(d)}, {Inflation: b, Power: alpha}} {
 			sound := func(v float64, err error) {
 				t.Helper()
 				require.True(t, err != nil || isFinite(v) && v >= 0, "%v", v)

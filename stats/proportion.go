@@ -74,18 +74,18 @@ func (s Share) ClopperPearson(level float64) Estimate {
 	x, n, half := float64(s.Successes), float64(s.Units), (1-level)/2
 	e := Estimate{Value: s.value(), Low: 0, High: 1}
 	if s.Successes > 0 {
-		e.Low = min(e.Value, betaQuantile(half, x, n-x+1))
+		e.Low = min(e.Value, shareQuantile(half, x, n-x+1))
 	}
 	if s.Successes < s.Units {
-		e.High = max(e.Value, 1-betaQuantile(half, n-x, x+1))
+		e.High = max(e.Value, 1-shareQuantile(half, n-x, x+1))
 	}
 	return e.checked()
 }
 
-// betaQuantile is the x below which a beta variable stays with probability p,
+// shareQuantile is the x below which a beta variable stays with probability p,
 // by bisection over the floating point numbers, to the last bits for every p:
 // gonum's inverse is off by a tenth at p = 1e-15.
-func betaQuantile(p, a, b float64) float64 {
+func shareQuantile(p, a, b float64) float64 {
 	low, high := uint64(0), math.Float64bits(1)
 	for high-low > 1 {
 		middle := low + (high-low)/2

@@ -22,7 +22,7 @@ func (s SampleSize) Total() float64 { return math.Ceil(s.Control) + math.Ceil(s.
 // correlation, from −1 to 1, is that of the metric with the covariates that
 // [CUPED] will use, 0 for none: n falls by its square. For a relative effect
 // multiply it by the mean.
-func SampleSizeMean(sd, effect, correlation float64, plan Plan) (SampleSize, error) {
+func SampleSizeMean(sd, effect, correlation float64, plan PowerPlan) (SampleSize, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return SampleSize{}, err
@@ -65,7 +65,7 @@ const (
 // SampleSizeProportion is how many units each of two equal arms needs, not
 // rounded, to show the change of a share from pControl to pTreatment. The
 // formulas differ by a few percent; none counts the far tail.
-func SampleSizeProportion(pControl, pTreatment float64, formula ProportionFormula, plan Plan) (float64, error) {
+func SampleSizeProportion(pControl, pTreatment float64, formula ProportionFormula, plan PowerPlan) (float64, error) {
 	plan, err := plan.proportions(pControl, pTreatment)
 	if err != nil {
 		return 0, err
@@ -96,7 +96,7 @@ func SampleSizeProportion(pControl, pTreatment float64, formula ProportionFormul
 // pooledNull is twice the binomial variance at the mean of two shares.
 func pooledNull(a, b float64) float64 { return (a + b) * (1 - (a+b)/2) }
 
-func (p Plan) proportions(pControl, pTreatment float64) (Plan, error) {
+func (p PowerPlan) proportions(pControl, pTreatment float64) (PowerPlan, error) {
 	for _, v := range []float64{pControl, pTreatment} {
 		if !(v >= 0 && v <= 1) {
 			return p, fmt.Errorf("%w: %v is not a share", ErrValue, v)
@@ -114,7 +114,7 @@ func (p Plan) proportions(pControl, pTreatment float64) (Plan, error) {
 
 // PowerProportion is the power with n units per arm to show the change of a
 // share by [PooledNull], with both tails of a two-sided test.
-func PowerProportion(n, pControl, pTreatment float64, plan Plan) (float64, error) {
+func PowerProportion(n, pControl, pTreatment float64, plan PowerPlan) (float64, error) {
 	plan, err := plan.proportions(pControl, pTreatment)
 	if err != nil {
 		return 0, err
@@ -138,7 +138,7 @@ func PowerProportion(n, pControl, pTreatment float64, plan Plan) (float64, error
 // PowerLift is the power with n units per arm to show a relative lift of a
 // metric with a mean and a variance per unit, by the delta method with equal
 // variances, whose error grows with the lift: GrowthBook's.
-func PowerLift(mean, variance, n, lift float64, plan Plan) (float64, error) {
+func PowerLift(mean, variance, n, lift float64, plan PowerPlan) (float64, error) {
 	if err := positiveNumbers(map[string]float64{"|mean|": math.Abs(mean), "variance": variance, "n": n}); err != nil {
 		return 0, err
 	}
@@ -152,7 +152,7 @@ func PowerLift(mean, variance, n, lift float64, plan Plan) (float64, error) {
 // MDELift is the smallest relative lift for which [PowerLift] reaches
 // plan.Power, not counting the far tail. It fails when there is none: when n
 // is not above K²·variance/mean², with K the sum of both normal quantiles.
-func MDELift(mean, variance, n float64, plan Plan) (float64, error) {
+func MDELift(mean, variance, n float64, plan PowerPlan) (float64, error) {
 	plan, err := plan.checked()
 	if err != nil {
 		return 0, err

@@ -59,8 +59,8 @@ func requireSoundJSON(t require.TestingT, v any) {
 	require.NoError(t, err, "%+v", v)
 }
 
-// awkward numbers are what goes wrong in floating point.
-var awkward = []float64{0, 1, -1, 0.5, 3, 1e-300, 1e300, -1e300, 1e160, -1e155, 5e-324, math.MaxFloat64, 1e16, math.Inf(1), math.Inf(-1), math.NaN()}
+// awkwardNumbers are what goes wrong in floating point.
+var awkwardNumbers = []float64{0, 1, -1, 0.5, 3, 1e-300, 1e300, -1e300, 1e160, -1e155, 5e-324, math.MaxFloat64, 1e16, math.Inf(1), math.Inf(-1), math.NaN()}
 
 // fuzzGroup makes a group of numbers that a fuzzer found.
 func fuzzGroup(n int64, mean, variance float64) Group {
@@ -68,8 +68,8 @@ func fuzzGroup(n int64, mean, variance float64) Group {
 }
 
 func FuzzGroupMethods(f *testing.F) {
-	for i, a := range awkward {
-		b := awkward[(i*5+3)%len(awkward)]
+	for i, a := range awkwardNumbers {
+		b := awkwardNumbers[(i*5+3)%len(awkwardNumbers)]
 		f.Add(int64(100), a, math.Abs(b), int64(7), b, math.Abs(a), 0.95, 0.02)
 		f.Add(int64(i), b, 2.0, int64(-i), a, 1e-300, a, b)
 	}
@@ -97,7 +97,7 @@ func FuzzGroupMethods(f *testing.F) {
 		requireSoundTest(t, Balance(c, tr, c))
 		cells := [][]Group{{c, tr, c}, {tr, c, c}}
 		requireSoundJoint(t, Interaction([2][2]Group{{c, tr}, {tr, tr}}))
-		for _, w := range []Weights{EqualWeights, PopulationWeights, 7} {
+		for _, w := range []LevelWeights{EqualWeights, PopulationWeights, 7} {
 			requireSoundJoint(t, MainEffect(cells, false, 0, 1, w))
 			requireSoundJoint(t, MainEffect(cells, true, 2, 1, w))
 		}
@@ -144,8 +144,8 @@ func FuzzShares(f *testing.F) {
 
 // FuzzMomentsMethods feeds units of awkward values to the methods on moments.
 func FuzzMomentsMethods(f *testing.F) {
-	for i := range awkward {
-		f.Add(awkward[i], awkward[(i+1)%len(awkward)], awkward[(i+4)%len(awkward)], awkward[(i+7)%len(awkward)], uint8(i))
+	for i := range awkwardNumbers {
+		f.Add(awkwardNumbers[i], awkwardNumbers[(i+1)%len(awkwardNumbers)], awkwardNumbers[(i+4)%len(awkwardNumbers)], awkwardNumbers[(i+7)%len(awkwardNumbers)], uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, a, b, c, d float64, n uint8) {
 		var control, treatment Moments
@@ -172,8 +172,8 @@ func FuzzMomentsMethods(f *testing.F) {
 }
 
 func FuzzValues(f *testing.F) {
-	for i := range awkward {
-		f.Add(awkward[i], awkward[(i+1)%len(awkward)], awkward[(i+5)%len(awkward)], 0.9)
+	for i := range awkwardNumbers {
+		f.Add(awkwardNumbers[i], awkwardNumbers[(i+1)%len(awkwardNumbers)], awkwardNumbers[(i+5)%len(awkwardNumbers)], 0.9)
 	}
 	f.Fuzz(func(t *testing.T, a, b, c, p float64) {
 		values := []float64{a, b, c, a, -b, c / 2}

@@ -76,15 +76,15 @@ func (s stratified) joint() Joint {
 		control = []float64{1 / s.mean[1], -j.Control / s.mean[1], 0, 0}
 		treatment = []float64{0, 0, 1 / s.mean[3], -j.Treatment / s.mean[3]}
 	}
-	j.ControlVariance = clamped(quadratic(cov, control))
-	j.TreatmentVariance = clamped(quadratic(cov, treatment))
+	j.ControlVariance = notNegative(quadraticForm(cov, control))
+	j.TreatmentVariance = notNegative(quadraticForm(cov, treatment))
 	for i := range k {
-		j.Covariance += control[i] * dot(cov[i], treatment)
+		j.Covariance += control[i] * dotProduct(cov[i], treatment)
 	}
 	return j.checked()
 }
 
-func clamped(v float64) float64 {
+func notNegative(v float64) float64 {
 	if v < 0 {
 		return 0
 	}
@@ -97,7 +97,7 @@ func regressionStratum(s Stratum) (stratumEstimate, string) {
 	if reason != "" {
 		return plain, reason
 	}
-	both, err := merged(s.Control, s.Treatment)
+	both, err := mergedMoments(s.Control, s.Treatment)
 	if err != nil {
 		return plain, err.Error()
 	}
@@ -106,7 +106,7 @@ func regressionStratum(s Stratum) (stratumEstimate, string) {
 	}
 	control, treatment, all := sampleOfMeans(s.Control), sampleOfMeans(s.Treatment), sampleOfMeans(both)
 	within := control.plus(control.n-1, treatment, treatment.n-1)
-	f := factor(within.covariates())
+	f := factorize(within.covariates())
 	df := both.n - 2 - int64(f.rank)
 	if f.rank == 0 || df < 1 {
 		return plain, ""
@@ -122,13 +122,13 @@ func regressionStratum(s Stratum) (stratumEstimate, string) {
 		shiftC[i] = control.mean[i+1] - all.mean[i+1]
 		apart[i] = treatment.mean[i+1] - control.mean[i+1]
 	}
-	effect := treatment.mean[0] - control.mean[0] - dot(theta, apart)
-	atMean := control.mean[0] - dot(theta, shiftC)
+	effect := treatment.mean[0] - control.mean[0] - dotProduct(theta, apart)
+	atMean := control.mean[0] - dotProduct(theta, shiftC)
 
 	slopesOf := func(x []float64) []float64 { return f.solve(x) } // S⁻¹x, the noise of theta
-	vControl := sigma2 * (1/control.n + dot(shiftC, slopesOf(shiftC)))
-	vEffect := sigma2 * (1/control.n + 1/treatment.n + dot(apart, slopesOf(apart)))
-	covEffect := sigma2 * (-1/control.n + dot(shiftC, slopesOf(apart)))
+	vControl := sigma2 * (1/control.n + dotProduct(shiftC, slopesOf(shiftC)))
+	vEffect := sigma2 * (1/control.n + 1/treatment.n + dotProduct(apart, slopesOf(apart)))
+	covEffect := sigma2 * (-1/control.n + dotProduct(shiftC, slopesOf(apart)))
 	vControl += meanCovariateNoise(all, f, theta, sigma2)
 
 	e := newStratumEstimate(s, 2)
@@ -145,11 +145,11 @@ func regressionStratum(s Stratum) (stratumEstimate, string) {
 // variance of the mean at it: (θθ' + Var θ)·S_x/n. It is common to both arms.
 func meanCovariateNoise(all covariateSample, f cholesky, theta []float64, sigma2 float64) float64 {
 	s := all.covariates()
-	noise := quadratic(s, theta)
+	noise := quadraticForm(s, theta)
 	for i := range s {
 		unit := make([]float64, len(s))
 		unit[i] = 1
-		noise += sigma2 * dot(s[i], f.solve(unit))
+		noise += sigma2 * dotProduct(s[i], f.solve(unit))
 	}
 	return math.Max(0, noise) / all.n
 }
