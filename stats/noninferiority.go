@@ -139,7 +139,9 @@ func (m Margin) test(a twoArms, r Reference) Test {
 // NonInferiorBound is the difference with its bound on the side where it
 // would be too bad, difference ∓ critical·SE, for a method with a critical
 // value of its own, such as the one-sided multiplier of a sequential one. The
-// treatment is shown to be non-inferior while the bound excludes the margin.
+// treatment is shown to be non-inferior while the bound excludes the margin. A
+// relative margin is held against the bound of [FiellerLift] with the same
+// critical value, which accounts for the control's noise.
 func NonInferiorBound(control, treatment Group, margin Margin, critical float64) Estimate {
 	a := checkArms(control, treatment)
 	switch {

@@ -105,6 +105,18 @@ func TestPowerTNearsTheNormal(t *testing.T) {
 	require.Equal(t, 1.0, sure)
 }
 
+// Where the series of the noncentral t ends, what follows continues it.
+func TestPowerTIsContinuousAtItsSwitch(t *testing.T) {
+	for _, n := range []float64{1.5, 2, 4, 50, 400} {
+		for _, alpha := range []float64{0.05, 1e-3, 1e-8} {
+			plan := PowerPlan{Alpha: alpha}.withDefaults()
+			sd := 1 / math.Sqrt(2/n) // so that the effect is the shift
+			below, above := plan.powerT(n, n, 29.999, sd), plan.powerT(n, n, 30.001, sd)
+			require.InDelta(t, below, above, 1e-3, "n %v alpha %v", n, alpha)
+		}
+	}
+}
+
 func TestPlanningRefusesNonsense(t *testing.T) {
 	nan := math.NaN()
 	check := func(_ any, err error) {
