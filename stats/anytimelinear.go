@@ -40,8 +40,8 @@ func (a AnytimeLinear) cannot(df float64, n int64) string {
 	switch {
 	case badLevel(a.Level) != "":
 		return badLevel(a.Level)
-	case !(a.G > 0) || !isFinite(a.G):
-		return fmt.Sprintf("the tuning %v is not a positive number", a.G)
+	case !(a.G >= 1e-30 && a.G <= 1e30):
+		return fmt.Sprintf("the tuning %v is not between 1e-30 and 1e30", a.G)
 	case !(df > 0) || !isFinite(df):
 		return fmt.Sprintf("%v degrees of freedom", df)
 	case n < 1:

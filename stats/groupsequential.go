@@ -68,6 +68,10 @@ const (
 	// minGain is the least share of information a look must add.
 	minGain = 1e-5
 
+	// leastShare is the share of the plan below which a look taken earlier,
+	// by a plan that has been overrun a trillionfold, is passed over.
+	leastShare = 1e-12
+
 	// maxLooks bounds the work; more looks than that are a monitor, for
 	// which a ConfidenceSequence is made.
 	maxLooks = 1000
@@ -144,6 +148,9 @@ func (g GroupSequential) solve(alpha float64, taken []Boundary, information []fl
 		if !at.skipped {
 			if i >= len(taken) {
 				b.Critical = w.boundary(at.t, g.Spending.Spent(at.t, alpha)-spent)
+				if alpha <= 0.5 { // it is positive then, but for rounding
+					b.Critical = max(b.Critical, 1e-9)
+				}
 			}
 			spent += w.stop(at.t, b.Critical, g.OneSided, nextTime(times, i))
 		}
@@ -219,7 +226,7 @@ func (g GroupSequential) times(taken []Boundary, information []float64) ([]lookT
 			gain = (x - before) / x
 		}
 		skip := i < len(taken) && taken[i].Skipped
-		out[i] = lookTime{x / whole, skip || gain < minGain}
+		out[i] = lookTime{x / whole, skip || gain < minGain || x/whole < leastShare}
 		if !out[i].skipped {
 			before = x
 		}
