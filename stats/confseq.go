@@ -48,8 +48,7 @@ const (
 
 	// DefaultMinimumUnits is the MinimumUnits of the zero
 	// [ConfidenceSequence]: with 100 units per arm the estimated variance of
-	// a metric without heavy tails is within about 15% of the true one. It is
-	// no guarantee for revenue or for rates below a few per cent.
+	// a normal metric has a standard error of about 14%. It is no guarantee for revenue or for rates below a few per cent.
 	DefaultMinimumUnits = 100
 )
 

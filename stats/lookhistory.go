@@ -13,8 +13,7 @@ import "fmt"
 type LookHistory []Comparison
 
 // Test is the look with the smallest p-value so far, the oldest of equals:
-// the always-valid p-value of Johari et al. (see [MSPRT]), definition 3. There is
-// none when no look has one.
+// the always-valid p-value of Johari et al. (see [MSPRT]). There is none when no look has one.
 func (h LookHistory) Test() Test {
 	best := noTest("no look has a test")
 	for _, look := range h {

@@ -7,8 +7,8 @@ import (
 
 // MSPRT is the mixture sequential probability ratio test for a difference of
 // means, with a N(0, MixingVariance) mixture over the effect: Johari, Koomen,
-// Pekelis and Walsh, "Always valid inference", Operations Research 70 (2022),
-// section 4. With the standard error SE of the difference d and V = SE²,
+// Pekelis and Walsh, "Always valid inference", Operations Research 70 (2022).
+// With the standard error SE of the difference d and V = SE²,
 //
 //	Λ = √(V/(V+τ²)) · exp( τ² d² / (2V(V+τ²)) )
 //

@@ -10,8 +10,8 @@ import (
 // boundary. So it agrees with the decision at every level, as long as larger
 // levels have lower boundaries: that may fail at a look which adds very little
 // information to the one before. It is the
-// sequential p-value of Liu and Anderson, "On adaptive extensions of group
-// sequential trials", Statistics in Medicine 27 (2008). Statistic is the last
+// sequential p-value of Q. Liu and K. M. Anderson, "On adaptive extensions of
+// group sequential trials for clinical investigations", JASA 103 (2008). Statistic is the last
 // z. Boundaries are computed as in [GroupSequential.Boundaries]; Level plays
 // no part. A p-value above 0.999 is reported as 1, one below 1e-14 as that.
 //
