@@ -37,7 +37,12 @@ func roundTo(v float64, digits int) float64 {
 	return rounded
 }
 
-func percentText(v float64) string { return fmt.Sprintf("%+.2f %%", 100*v) }
+func percentText(v float64) string {
+	if math.Abs(v) < 1e6 {
+		return fmt.Sprintf("%+.2f %%", 100*v)
+	}
+	return fmt.Sprintf("%+.3g %%", 100*max(min(v, 1e300), -1e300))
+}
 
 func valueText(e stats.Estimate) string {
 	if e.NoValue {
@@ -99,6 +104,9 @@ func pText(t stats.Test) string {
 func formatP(p float64) string {
 	if p >= 0.0001 {
 		return strconv.FormatFloat(p, 'f', max(2, 1-int(math.Floor(math.Log10(p)))), 64)
+	}
+	if p < 1e-300 {
+		return "<1e-300"
 	}
 	return strconv.FormatFloat(p, 'e', 1, 64)
 }

@@ -36,11 +36,17 @@ func FiellerLift(control, treatment Group, critical float64) Estimate {
 	g := a.fiellerG(critical)
 	if !(g < 1) {
 		return noInterval(a.lift(), fmt.Sprintf(
-			"the control mean is not significantly different from 0 (Fieller's g is %.3g, not below 1), so the lift is unbounded", g))
+			"the control mean is not significantly different from 0 (Fieller's g is %.3g, not below 1), so the lift is unbounded", min(g, math.MaxFloat64)))
 	}
 	low, high := a.fiellerRoots(critical, g)
-	e := Estimate{Value: a.lift(), Low: low, High: high}
-	return e.oriented(a.control.Mean).checked()
+	e := Estimate{Value: a.lift(), Low: low, High: high}.oriented(a.control.Mean)
+	const rounding = 1e-9 // of the roots; beyond that a square has left the range
+	slack := rounding * math.Abs(e.Value)
+	if !isFinite(e.Low) || !isFinite(e.High) || e.Low > e.Value+slack || e.High < e.Value-slack {
+		return noInterval(e.Value, outOfRange)
+	}
+	e.Low, e.High = min(e.Low, e.Value), max(e.High, e.Value)
+	return e.checked()
 }
 
 // fiellerG is the squared ratio of the control mean's half interval to it.
