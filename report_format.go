@@ -182,6 +182,9 @@ func (t *table) print(out *strings.Builder) {
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			if i < t.left {
+				if i > 0 {
+					line.WriteString(" ")
+				}
 				line.WriteString(" " + cell + pad)
 			} else {
 				line.WriteString("  " + pad + cell)
