@@ -1,5 +1,5 @@
 // Quickstart runs a small shop on strata, all in memory: a plan with three
-// layers, a nested domain and a launch, a few thousand simulated shoppers for
+// layers, a nested domain and a launch, a fortnight of simulated shoppers for
 // whom one treatment really works, and the report that finds it.
 package main
 
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/strataxp/strata"
@@ -92,8 +93,11 @@ func run(ctx context.Context) error {
 	if _, err := strata.Publish(ctx, store, plan, strata.PublishOptions{Author: "quickstart", Message: "first plan"}); err != nil {
 		return err
 	}
+	clock := &shopClock{}
+	clock.set(opening)
 	eng, err := strata.Open(ctx, store, strata.Config{
 		Params: []strata.Handle{ctaColor, ranking, onePage, freeLimit},
+		Clock:  clock,
 	})
 	if err != nil {
 		return err
@@ -103,10 +107,10 @@ func run(ctx context.Context) error {
 	showAssignment(eng, shopper(1))
 	showAssignment(eng, shopper(26))
 
-	const shoppers = 12_000
-	fmt.Printf("%d shoppers visit. A grey button sells to 8 %% of them, a green one to 10 %%.\n\n", shoppers)
+	fmt.Printf("For %d days %d shoppers visit a day. A grey button sells to 8 %% of them, a green one to 10 %%.\n\n", days, shoppersPerDay)
 	random := rand.New(rand.NewPCG(1, 2))
-	for i := range shoppers {
+	for i := range days * shoppersPerDay {
+		clock.set(opening.Add(time.Duration(i) * 24 * time.Hour / shoppersPerDay))
 		if err := visit(eng, shopper(i), random); err != nil {
 			return err
 		}
@@ -117,6 +121,27 @@ func run(ctx context.Context) error {
 	}
 	fmt.Print(report)
 	return nil
+}
+
+// The fortnight.
+const (
+	days           = 14
+	shoppersPerDay = 2000
+)
+
+var opening = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+// shopClock lets a fortnight pass in a second. Programs in production leave
+// Config.Clock empty.
+type shopClock struct{ now atomic.Pointer[time.Time] }
+
+func (c *shopClock) set(t time.Time) { c.now.Store(&t) }
+
+func (c *shopClock) Now() time.Time { return *c.now.Load() }
+
+func (c *shopClock) Timer(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTimer(d)
+	return t.C, func() { t.Stop() }
 }
 
 // shopper makes up a visitor.
