@@ -24,10 +24,34 @@
 // [GroupRatio] turn moments into a [Group], an arm's estimate with its
 // variance per unit. [Compare] turns two groups into a [Comparison]: the
 // difference and the p-value of Welch's test, and the relative lift with
-// Fieller's interval. A method that adjusts an arm makes a Group as well; a
+// Fieller's interval; [Anytime] does the same for results that are looked at
+// more than once. A method that adjusts an arm makes a Group as well; a
 // method with its own critical value passes it to [FiellerLift]. [SampleRatio]
 // and [ChiSquareTable] check that the assignment can be trusted in the first
 // place.
+//
+// # Where to look
+//
+//   - Two arms, one look: [Compare], [CompareProportions] (few successes
+//     too), [CompareOneSided], [NonInferiority]. Single shares: [Share].
+//   - Any number of looks: [Anytime] and [ConfidenceSequence], [MSPRT],
+//     [AnytimeLinear]; looks that were planned: [GroupSequential], [WangTsiatis],
+//     [Hybrid]. What needs the history of looks says so in its type:
+//     [LookHistory], [SequentialSampleRatio.Looks], the information and z of
+//     all looks in [GroupSequential.Test].
+//   - Less variance: [CUPED], [CUPEDRatio], [PostStratify] and its siblings,
+//     [Cap], [GroupTrimmed].
+//   - Quantiles: [GroupQuantile], [OrderStatistics].
+//   - Can it be trusted: [SampleRatio], [SampleRatioExact],
+//     [SequentialSampleRatio], [Balance], [ChiSquareTable].
+//   - Many comparisons: [Adjust], [AdjustedLevels], [Dunnett],
+//     [AlphaAllocation].
+//   - Several factors, overlapping experiments: [MainEffect], [Interaction],
+//     [InteractionWald], [Interactions].
+//   - Bayesian: [BayesLift], [BayesShare], [BayesCount], [ProbabilityBest].
+//   - Before the start: [SampleSizeMean], [SampleSizeProportion], [PowerT],
+//     [MDELift], [DurationOf], [AdditionalSample]; afterwards [FalsePositiveRisk],
+//     [PeekingErrorRate]. For checks: [Bootstrap].
 //
 // # Not estimable
 //
@@ -53,15 +77,17 @@
 //   - The interval of the lift in a Comparison contains 0 exactly when its
 //     p-value is above 1 − Level, up to the last digits of the p-value.
 //   - P-values keep their relative precision in the far tail and are never 0.
-//   - Everything is a plain value and a pure function: no state, no I/O, no
-//     goroutines. Values may be read from several goroutines at once.
+//   - Everything is a plain value and a pure function: no state, no I/O, and
+//     no goroutine outlives a call ([Bootstrap] is the one that starts some).
+//     Values may be read from several goroutines at once.
 //
 // # Limits
 //
 // The intervals and p-values of Compare are for a single look at a sample
 // whose size did not depend on the results. They rest on the means being
-// approximately normal, which heavy tails delay: a hundred units can be too
-// few for revenue. Units must be independent of each other; where they are
-// not, count a larger unit, or use [GroupRatio] with the cluster as unit.
-// A Moments or Sums holds at most [MaxVariables] variables.
+// approximately normal, which heavy tails delay ([UnitsForSkewness]): a hundred
+// units can be too few for revenue. Always-valid intervals rest on it at every
+// look. Units must be independent of each other; where they are not, count a
+// larger unit, or use [GroupRatio] with the cluster as unit. A Moments or Sums
+// holds at most [MaxVariables] variables.
 package stats
