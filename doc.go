@@ -46,6 +46,10 @@
 //     experiment. The first exposure wins; a unit seen in two treatments leaves
 //     the analysis and is counted.
 //   - Every batch of events is stored exactly once, whatever failed in between.
+//   - A [Report] may be read every day: its verdicts go by intervals that hold
+//     however often one looks, until the experiment reaches the end of its
+//     schedule, and are corrected for the number of comparisons. An alarm about
+//     how units came into the treatments overrides them.
 //
 // # What is not
 //
@@ -54,7 +58,8 @@
 //     down.
 //   - The snapshot lags the store by up to [Config.RefreshInterval]. Use
 //     [Plan.EffectiveAt] where all processes must switch at one instant.
-//   - Tests and intervals of a report are for one look at the planned end.
+//   - The statistics of a report are asymptotic, few conversions aside, and take
+//     treatments not to affect each other's units.
 //
 // # Where things are
 //
@@ -62,7 +67,9 @@
 // rules, bucket.go the hash, snapshot.go and assign.go what happens at a
 // request, diff.go, publish.go, settle.go and sticky.go what happens when it
 // changes, events.go, recorder.go and flusher.go the way of an event to the
-// store, attribution.go and report.go (with report_build.go) the way back.
+// store, attribution.go the way back. report.go says what a report holds,
+// report_build.go and its neighbours make it, report_text.go and report_html.go
+// print it; capacity.go plans traffic.
 // Package stats is the statistics, package memstore the store in memory, package
 // storetest the suite that every store passes.
 package strata
