@@ -143,11 +143,14 @@ func thousands(n int64) string {
 	return digits
 }
 
-// wrap breaks a text at spaces.
+// wrap breaks a text at spaces, though not between a number and its percent
+// sign.
 func wrap(text string, width int) []string {
+	const glue = "\x00"
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(strings.ReplaceAll(text, " %", glue+"%")) {
+		word = strings.ReplaceAll(word, glue, " ")
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line = ""

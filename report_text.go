@@ -104,7 +104,7 @@ func (r *Report) printHealth(out *strings.Builder) {
 	printWrapped(out, "", fmt.Sprintf("%s. %s in two treatments left out.", ratio, count(h.Contradictions, "unit", "units")))
 	for _, x := range h.PrePeriod {
 		if x.Test.Reason == "" {
-			fmt.Fprintf(out, "Before the experiment: %s differs with p %s.\n", x.Metric, formatP(x.Test.PValue))
+			printWrapped(out, "", fmt.Sprintf("Before the experiment the treatments were alike in %s with p %s.", x.Metric, formatP(x.Test.PValue)))
 		}
 	}
 	if !h.Latest.IsZero() {
