@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strataxp/strata/stats"
@@ -396,7 +397,28 @@ func (e *Engine) Report(ctx context.Context, experiment string, opts ReportOptio
 		flushErr = nil // nothing will ever be written; report what is stored
 	}
 	r, err := NewReport(ctx, e.store, experiment, opts)
+	if r != nil {
+		r.warnRefused(e.Status().Refused)
+	}
 	return r, errors.Join(err, flushErr)
+}
+
+// warnRefused warns of events that this process could not take in: which units
+// and treatments they were of is not known.
+func (r *Report) warnRefused(refused map[Kind]Refused) {
+	var full, invalid int64
+	for _, n := range refused {
+		full, invalid = full+n.Full, invalid+n.Invalid
+	}
+	if full == 0 && invalid == 0 {
+		return
+	}
+	w := Warning{Caution, WarnLosses, fmt.Sprintf("this process could not take in %s: %d for want of room, %d as invalid; Engine.Status says which kinds", count(full+invalid, "event", "events"), full, invalid)}
+	at := slices.IndexFunc(r.Warnings, func(x Warning) bool { return x.Severity == Note })
+	if at < 0 {
+		at = len(r.Warnings)
+	}
+	r.Warnings = slices.Insert(r.Warnings, at, w)
 }
 
 func (e *Engine) flushFor(ctx context.Context, d time.Duration) error {

@@ -309,3 +309,41 @@ func TestReportWarnsOfCarryOver(t *testing.T) {
 	require.Equal(t, strata.Note, codes(r)[strata.WarnCarryOver])
 	require.Contains(t, r.String(), "100 % of the experiment's buckets were held by cta-color until")
 }
+
+// Events that the engine could not take in are a matter for its reports.
+func TestReportWarnsOfRefusedEvents(t *testing.T) {
+	eng, _ := opened(t, colorPlan(1))
+	expose(eng, "cta-color", 0, 10)
+	require.NotContains(t, codes(report(t, eng, "cta-color")), strata.WarnLosses)
+	require.Error(t, eng.Track(user(1), strata.Purchase{}))
+	r := report(t, eng, "cta-color")
+	require.Equal(t, strata.Caution, codes(r)[strata.WarnLosses])
+	require.Contains(t, r.String(), "1 as invalid")
+}
+
+// A funnel of many treatments has lines in place of columns.
+func TestFunnelsFitTheText(t *testing.T) {
+	for treatments := 2; treatments < 7; treatments++ {
+		plan := metricsPlan(t)
+		e := &plan.Experiments[0]
+		e.Metrics = []string{"path"}
+		for i := len(e.Treatments); i < treatments; i++ {
+			e.Treatments = append(e.Treatments, strata.Treatment{Key: fmt.Sprint("another-color-", i), Weight: 1})
+		}
+		eng, _ := opened(t, plan)
+		for i := range 600 {
+			a := eng.Assign(user(i))
+			a.Treatment("cta-color")
+			require.NoError(t, a.Track(strata.PageView{Page: "/"}))
+			if i%3 == 0 {
+				require.NoError(t, a.Track(strata.Purchase{OrderID: fmt.Sprint(i), Currency: "EUR"}))
+			}
+		}
+		r := report(t, eng, "cta-color")
+		require.Len(t, r.Funnels[0].Steps[1].Counts, treatments)
+		require.InDelta(t, r.Funnels[0].Steps[1].Counts[0].Share, r.Funnels[0].Steps[1].Counts[0].OfPrevious, 0, "everybody viewed")
+		for line := range strings.Lines(r.String()) {
+			require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 100, line)
+		}
+	}
+}

@@ -241,25 +241,48 @@ func (r *Report) lastStep(m *MetricReport) bool {
 
 // printFunnel prints how many units took each step.
 func (r *Report) printFunnel(out *strings.Builder, metric string) {
-	for i := range r.Funnels {
-		f := &r.Funnels[i]
-		if f.Metric != metric {
-			continue
-		}
-		fmt.Fprintf(out, "\n%s (funnel: units, share of all exposed, share of the step before)\n", metric)
-		t := table{header: []string{"step"}, left: 1}
-		for _, x := range r.Treatments {
-			t.header = append(t.header, shortened(x.Treatment, nameWidth))
-		}
-		for n, s := range f.Steps {
-			row := []string{fmt.Sprintf("%d %s", n+1, shortened(s.Label, 2*nameWidth))}
-			for _, c := range s.Counts {
-				row = append(row, fmt.Sprintf("%s %5.1f %% %5.1f %%", thousands(c.Units), 100*c.Share, 100*c.OfPrevious))
-			}
-			t.rows = append(t.rows, row)
-		}
-		t.print(out)
+	i := slices.IndexFunc(r.Funnels, func(f FunnelReport) bool { return f.Metric == metric })
+	if i < 0 {
+		return
 	}
+	fmt.Fprintf(out, "\n%s (funnel: units, share of all exposed, share of the step before)\n", metric)
+	if len(r.Treatments) <= 3 {
+		r.Funnels[i].printWide(out)
+	} else {
+		r.Funnels[i].printLong(out)
+	}
+}
+
+// printWide has a column for each treatment.
+func (f *FunnelReport) printWide(out *strings.Builder) {
+	t := table{header: []string{"step"}, left: 1}
+	for n, s := range f.Steps {
+		row := []string{fmt.Sprintf("%d %s", n+1, shortened(s.Label, nameWidth))}
+		for _, c := range s.Counts {
+			if n == 0 {
+				t.header = append(t.header, shortened(c.Treatment, nameWidth))
+			}
+			row = append(row, fmt.Sprintf("%s %5.1f %% %5.1f %%", thousands(c.Units), 100*c.Share, 100*c.OfPrevious))
+		}
+		t.rows = append(t.rows, row)
+	}
+	t.print(out)
+}
+
+// printLong has a line for each treatment and step.
+func (f *FunnelReport) printLong(out *strings.Builder) {
+	t := table{header: []string{"step", "treatment", "units", "share", "of the step before"}, left: 2}
+	for n, s := range f.Steps {
+		for j, c := range s.Counts {
+			label := ""
+			if j == 0 {
+				label = fmt.Sprintf("%d %s", n+1, shortened(s.Label, 2*nameWidth))
+			}
+			t.rows = append(t.rows, []string{label, shortened(c.Treatment, nameWidth), thousands(c.Units),
+				fmt.Sprintf("%.1f %%", 100*c.Share), fmt.Sprintf("%.1f %%", 100*c.OfPrevious)})
+		}
+	}
+	t.print(out)
 }
 
 func (r *Report) printBreakdown(out *strings.Builder) {

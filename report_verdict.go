@@ -207,7 +207,8 @@ func (b *reportBuilder) moreDays(m *MetricReport, c *MetricComparison) (days int
 			low = middle
 		}
 	}
-	more := math.Ceil((need - n) / rate)
+	exposed := b.exposed(b.results.Treatments, c)
+	more := math.Ceil((need/n - 1) * exposed / rate) // a metric may have fewer units than were exposed
 	return int(min(max(more, 1), maxMoreDays+1)), true
 }
 
@@ -223,20 +224,22 @@ func (b *reportBuilder) multiplier(c *MetricComparison, units float64) float64 {
 	return atLevel(c.arms.sequence, level).Multiplier(int64(units))
 }
 
+// exposed is how many units a comparison's treatments have.
+func (b *reportBuilder) exposed(in map[string]TreatmentResults, c *MetricComparison) float64 {
+	return float64(in[c.Control].Units + in[c.Treatment].Units)
+}
+
 // unitsPerDay is how many units a day were exposed in both arms, over the last
 // week where that is known.
 func (b *reportBuilder) unitsPerDay(c *MetricComparison) float64 {
-	units := func(in map[string]TreatmentResults) float64 {
-		return float64(in[c.Control].Units + in[c.Treatment].Units)
-	}
 	week := b.now.AddDate(0, 0, -7)
 	before := -1.0
 	for i := range b.results.Days {
 		if d := &b.results.Days[i]; !DayOf(d.Day, b.opts.Zone).AddDate(0, 0, 1).After(week) {
-			before = units(d.Treatments)
+			before = b.exposed(d.Treatments, c)
 		}
 	}
-	now := units(b.results.Treatments)
+	now := b.exposed(b.results.Treatments, c)
 	if before >= 0 {
 		return (now - before) / 7
 	}
