@@ -68,9 +68,10 @@ func main() {
 	level := flag.Float64("level", 0.95, "confidence level of intervals")
 	ended := flag.Bool("ended", false, "the experiment ended when it was planned to, and this is the only look")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: analyze [flags] file.json")
+		// Where even this cannot be printed, nobody can be told.
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "usage: analyze [flags] file.json")
 		flag.PrintDefaults()
-		fmt.Fprint(flag.CommandLine.Output(), format)
+		_, _ = fmt.Fprint(flag.CommandLine.Output(), format)
 	}
 	flag.Parse()
 	if flag.NArg() != 1 {
