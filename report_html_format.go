@@ -114,15 +114,20 @@ func withSign(s string) string {
 
 // liftText prints a relative difference as a percentage.
 func liftText(v float64) string {
-	decimals := 2
-	if size := math.Abs(100 * v); size > 0 && size < 0.01 {
-		decimals = decimalsFor(size, 2)
-	}
-	s := withSign(decimalText(100*v, decimals))
+	s := liftNumber(v)
 	if s == missing || math.IsInf(v, 0) {
 		return s
 	}
 	return s + " %"
+}
+
+// liftNumber is liftText without its sign of percent.
+func liftNumber(v float64) string {
+	decimals := 2
+	if size := math.Abs(100 * v); size > 0 && size < 0.01 {
+		decimals = decimalsFor(size, 2)
+	}
+	return withSign(decimalText(100*v, decimals))
 }
 
 // shareText prints a share as a percentage.

@@ -11,12 +11,12 @@ import (
 // Ticks of the axes.
 const (
 	forestTicks = 6
-	smallTicks  = 3
+	smallTicks  = 4
 )
 
 // lifts draws the lift of each treatment in each metric, all on one scale.
 func (p *htmlReport) lifts() {
-	s, some := p.liftScale(p.r.Metrics)
+	s, some := liftScale(p.r.Metrics, 4)
 	if !some {
 		return
 	}
@@ -41,18 +41,26 @@ func (p *htmlReport) lifts() {
 	p.end()
 }
 
-// liftScale is one scale for the comparisons of many metrics. some is false
-// where there is no comparison.
-func (p *htmlReport) liftScale(metrics []MetricReport) (s axisScale, some bool) {
+// liftScale is one scale for the comparisons of many metrics, with intervals so
+// many times as far out as most. some is false where there is no comparison.
+func liftScale(metrics []MetricReport, times float64) (s axisScale, some bool) {
 	var all []stats.Estimate
 	worth := 0.0
 	for i := range metrics {
-		worth = max(worth, metrics[i].MinimumEffect, 1.2*metrics[i].Margin)
+		worth = max(worth, worthOf(&metrics[i]))
 		for j := range metrics[i].Comparisons {
 			all = append(all, metrics[i].Comparisons[j].Corrected.Lift)
 		}
 	}
-	return scaleOf(all, worth, 4), len(all) > 0
+	return scaleOf(all, worth, times), len(all) > 0
+}
+
+// worthOf is how far a scale should reach for a metric.
+func worthOf(m *MetricReport) float64 {
+	if m.Role == RoleGuardrail {
+		return 1.2 * m.Margin
+	}
+	return m.MinimumEffect
 }
 
 // legend says what the lines of a forest plot are.
@@ -168,16 +176,12 @@ func reasonOf(e stats.Estimate) string {
 func rowOf(r *Report, m *MetricReport, c *MetricComparison) forestRow {
 	e := c.Corrected.Lift
 	row := forestRow{
-		class: lookOf(c.Verdict.Code).class, decides: e, other: c.by(otherInference(r.Inference)).Lift, worth: m.MinimumEffect,
+		class: lookOf(c.Verdict.Code).class, decides: e, other: c.by(otherInference(r.Inference)).Lift, limits: limitsOf(m, c),
 		title: fmt.Sprintf("%s, %s: lift %s %s", m.Label, c.Treatment, pointText(e, liftText), rangeText(e, liftText)),
 	}
 	if n := c.NonInferiority; n != nil {
-		row.oneSided, row.hasMargin, row.worth = n.Lift, true, 0
-		row.margin = -n.Margin
-		if m.Direction == Decrease {
-			row.margin = n.Margin
-		}
-		row.title += fmt.Sprintf(", tolerates %s, at worst %s", liftText(row.margin), n.text())
+		row.oneSided = n.Lift
+		row.title += fmt.Sprintf(", tolerates %s, at worst %s", liftText(row.limits.margin), n.text())
 	}
 	return row
 }

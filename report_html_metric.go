@@ -112,19 +112,20 @@ func (p *htmlReport) comparisonHeader(u metricUnit, adjusted, guardrail bool) {
 	p.start("tr")
 	p.leaf("th", "Treatment", "scope", "col", "rowspan", "2")
 	p.leaf("th", "Difference"+unit, "scope", "colgroup", "colspan", "2", "class", "num")
+	p.leaf("th", "Lift, %", "scope", "col", "rowspan", "2", "class", "num")
 	for _, i := range []Inference{p.r.Inference, otherInference(p.r.Inference)} {
-		p.leaf("th", p.inferenceHeader(i), "scope", "colgroup", "colspan", "3", "class", "num group")
+		p.leaf("th", p.inferenceHeader(i), "scope", "colgroup", "colspan", "2", "class", "num")
 	}
 	p.leaf("th", "Corrected p", "scope", "col", "rowspan", "2", "class", "num")
 	if adjusted {
-		p.leaf("th", "Variance explained", "scope", "col", "rowspan", "2", "class", "num")
+		p.leaf("th", "Variance explained", "scope", "col", "rowspan", "2", "class", "num wraps")
 	}
 	if guardrail {
 		p.leaf("th", "Loss at worst", "scope", "col", "rowspan", "2", "class", "num")
 	}
 	p.end()
 	p.start("tr")
-	for _, name := range []string{"estimate", "interval", "lift", "interval", "p", "lift", "interval", "p"} {
+	for _, name := range []string{"estimate", "interval", "interval, %", "p", "interval, %", "p"} {
 		p.leaf("th", name, "scope", "col", "class", "num low")
 	}
 	p.end()
@@ -144,9 +145,9 @@ func (p *htmlReport) inferenceHeader(i Inference) string {
 
 func (p *htmlReport) comparison(c *MetricComparison, u metricUnit, adjusted, guardrail bool) {
 	by, other := c.by(p.r.Inference), c.by(otherInference(p.r.Inference))
-	cells := []string{c.Treatment, pointText(by.Difference, u.signed), rangeText(by.Difference, u.plain)}
-	for _, x := range []*stats.Comparison{by, other} {
-		cells = append(cells, pointText(x.Lift, liftText), rangeText(x.Lift, liftText), probability(x.Test))
+	cells := []string{
+		c.Treatment, pointText(by.Difference, u.signed), rangeText(by.Difference, u.plain), pointText(by.Lift, liftNumber),
+		rangeText(by.Lift, liftNumber), probability(by.Test), rangeText(other.Lift, liftNumber), probability(other.Test),
 	}
 	corrected := missing
 	if c.Corrected.Family > 0 && c.Corrected.PValue > 0 {
@@ -198,7 +199,7 @@ func (p *htmlReport) overTime(m *MetricReport) {
 	if len(drawn) == 0 {
 		return
 	}
-	s := scaleOf(all, m.MinimumEffect, 2.5)
+	s := scaleOf(all, worthOf(m), 2.5)
 	p.start("div", "class", "charts")
 	for _, c := range drawn {
 		p.dayFigure(s, m, c)
@@ -226,7 +227,7 @@ func (p *htmlReport) dayFigure(s axisScale, m *MetricReport, c *MetricComparison
 	p.leaf("strong", c.Treatment)
 	p.leaf("span", fmt.Sprintf("Lift in %% of %s by day, always-valid %s interval", c.Control, percent(p.r.Level)))
 	p.end()
-	p.dayChart(s, c.Days, m.MinimumEffect, title)
+	p.dayChart(s, c.Days, limitsOf(m, c), title)
 	p.leaf("p", period(c.Days)+beyond(s, lifts), "class", "note")
 	p.end()
 }

@@ -18,7 +18,7 @@ const reportStyle = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; -webkit-text-size-adjust: 100%; }
-main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; overflow-wrap: anywhere; }
+main { max-width: 70rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; overflow-wrap: anywhere; }
 h1, h2, h3 { line-height: 1.2; margin: 0; font-weight: 650; letter-spacing: -0.01em; }
 h1 { font-size: 2rem; }
 h2 { font-size: 1.375rem; margin-top: 3.25rem; }
@@ -58,12 +58,13 @@ caption { text-align: left; color: var(--soft); font-size: 0.8125rem; padding-bo
 th { text-align: left; font-weight: 400; }
 thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; white-space: nowrap; }
 .figures { width: 100%; overflow-wrap: normal; }
-.figures th, .figures td { padding: 0.3125rem 0 0.3125rem 1.5rem; border-bottom: 1px solid var(--faint); white-space: nowrap; }
+.figures th, .figures td { padding: 0.3125rem 0 0.3125rem 1.25rem; border-bottom: 1px solid var(--faint); white-space: nowrap; }
 .figures th:first-child { padding-left: 0; }
 .figures thead th { border-bottom-color: var(--soft); padding-bottom: 0.25rem; }
 .figures thead th[colspan] { border-bottom-color: var(--faint); }
-.figures thead .low:first-child { padding-left: 1.5rem; }
+.figures thead .low:first-child { padding-left: 1.25rem; }
 .num { text-align: right; }
+.figures .wraps { white-space: normal; min-width: 5.5rem; }
 .key { max-width: 15rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .checks th, .checks td { white-space: normal; vertical-align: baseline; }
 .checks td:last-child { width: 50%; }
@@ -80,12 +81,18 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; whi
 .forest .group .note { margin-left: 0.5rem; }
 .range { color: var(--soft); }
 .why { display: block; max-width: 28rem; padding: 0.4rem 0; color: var(--soft); font-size: 0.8125rem; white-space: normal; }
-.segments .draw { width: 35%; min-width: 10rem; padding-top: 0; padding-bottom: 0; }
-.segments th[rowspan], .segments td[rowspan] { vertical-align: top; }
-.segments .why { padding: 0.2rem 0; }
+.segments .draw { width: 100%; min-width: 11rem; }
+.segments tbody th, .segments tbody td { padding-top: 0; padding-bottom: 0; border-bottom: 0; }
+.segments tbody tr:first-child > * { border-top: 1px solid var(--faint); }
+.segments th[rowspan], .segments td[rowspan] { vertical-align: top; padding-top: 0.25rem; }
+.segments .key { max-width: 8rem; }
+.segments .metric-name { max-width: 12rem; }
+.segments .thick { stroke-width: 3; }
+.segments .dot { stroke-width: 1; }
+.segments .why { max-width: 34rem; margin-left: auto; padding: 0.25rem 0; }
 svg { display: block; }
 svg svg { display: inline; }
-.plot { min-width: 8rem; }
+.plot { min-width: 8rem; overflow: visible; }
 .good { --mark: var(--good); } .bad { --mark: var(--bad); } .same { --mark: var(--same); } .open { --mark: var(--open); } .warn { --mark: var(--warn); }
 .grid { stroke: var(--tick); }
 .zero { stroke: var(--soft); }
@@ -101,8 +108,8 @@ svg svg { display: inline; }
 .bar { fill: var(--same); }
 .bar.control { fill: var(--open); opacity: 0.6; }
 .tick { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1.5rem; margin-top: 1.5rem; }
-figure { margin: 0; min-width: 0; }
+.charts { display: flex; flex-wrap: wrap; gap: 1.5rem 2rem; margin-top: 1.5rem; }
+figure { margin: 0; flex: 1 1 17rem; max-width: 31rem; }
 figcaption { font-size: 0.875rem; }
 figcaption span { display: block; color: var(--soft); font-size: 0.8125rem; }
 figure .note { margin: 0; padding-left: 17%; font-size: 0.75rem; }

@@ -11,21 +11,38 @@ import (
 
 // forestRow is a line of a forest plot: the lift of a treatment in one metric.
 type forestRow struct {
-	title     string
-	class     string // of the verdict, for its colour
-	decides   stats.Estimate
-	other     stats.Estimate // of the other inference
-	oneSided  stats.Estimate // of a guardrail's test
-	worth     float64        // the minimum effect
-	margin    float64        // where a guardrail's tolerance ends, 0 for others
+	title    string
+	class    string // of the verdict, for its colour
+	decides  stats.Estimate
+	other    stats.Estimate // of the other inference
+	oneSided stats.Estimate // of a guardrail's test
+	limits   limits
+}
+
+// limits are what a lift is held against.
+type limits struct {
+	worth     float64 // the minimum effect, 0 for guardrails
+	margin    float64 // where a guardrail's tolerance ends
 	hasMargin bool
+}
+
+func limitsOf(m *MetricReport, c *MetricComparison) limits {
+	n := c.NonInferiority
+	switch {
+	case n == nil:
+		return limits{worth: m.MinimumEffect}
+	case m.Direction == Decrease:
+		return limits{margin: n.Margin, hasMargin: true}
+	default:
+		return limits{margin: -n.Margin, hasMargin: true}
+	}
 }
 
 // Heights of the rows of plots, in pixels.
 const (
 	forestHeight   = 34
 	guardHeight    = 42
-	smallHeight    = 24
+	smallHeight    = 28
 	barHeight      = 22
 	dayChartHeight = 196
 )
@@ -34,22 +51,22 @@ const (
 // below, and the one-sided interval of a guardrail at the bottom.
 func (m *markup) forest(s axisScale, most int, r *forestRow) {
 	height := forestHeight
-	if r.hasMargin {
+	if r.limits.hasMargin {
 		height = guardHeight
 	}
 	m.startSVG("plot "+r.class, height, r.title)
-	m.ground(s, most, r.worth, float64(height))
-	if r.hasMargin && s.holds(r.margin) {
-		m.line("margin", s.at(r.margin), 0, s.at(r.margin), float64(height))
+	m.ground(s, most, r.limits.worth, float64(height))
+	if r.limits.hasMargin && s.holds(r.limits.margin) {
+		m.line("margin", s.at(r.limits.margin), 0, s.at(r.limits.margin), float64(height))
 	}
 	if drawable(r.other) {
 		m.span("thin", s, r.other, 24)
 	}
-	if r.hasMargin && drawable(r.oneSided) {
+	if r.limits.hasMargin && drawable(r.oneSided) {
 		m.span("bound", s, r.oneSided, 34)
 		m.boundEnds(s, r.oneSided, 34)
 	}
-	m.point(s, r.decides, 13)
+	m.point(s, r.decides, 13, 4.5)
 	m.end()
 }
 
@@ -66,7 +83,7 @@ func (m *markup) boundEnds(s axisScale, e stats.Estimate, y float64) {
 func (m *markup) smallForest(s axisScale, most int, r *forestRow) {
 	m.startSVG("plot "+r.class, smallHeight, r.title)
 	m.ground(s, most, 0, smallHeight)
-	m.point(s, r.decides, smallHeight/2)
+	m.point(s, r.decides, smallHeight/2, 3.5)
 	m.end()
 }
 
@@ -84,10 +101,10 @@ func (m *markup) ground(s axisScale, most int, worth, height float64) {
 }
 
 // point draws an interval with its estimate.
-func (m *markup) point(s axisScale, e stats.Estimate, y float64) {
+func (m *markup) point(s axisScale, e stats.Estimate, y, radius float64) {
 	m.span("thick", s, e, y)
 	if s.holds(e.Value) {
-		m.void("circle", "class", "dot", "cx", across(s.at(e.Value)), "cy", down(y), "r", "4.5")
+		m.void("circle", "class", "dot", "cx", across(s.at(e.Value)), "cy", down(y), "r", down(radius))
 	}
 }
 
@@ -111,12 +128,12 @@ const (
 )
 
 // dayChart draws an interval over time.
-func (m *markup) dayChart(s axisScale, days []DayComparison, worth float64, title string) {
+func (m *markup) dayChart(s axisScale, days []DayComparison, l limits, title string) {
 	days = drawableDays(days)
 	m.startSVG("chart", dayChartHeight, title)
 	place := func(v float64) float64 { return dayTop + dayTall*(1-s.at(v)) }
-	if worth > 0 {
-		m.box("worth", dayLeft, dayLeft+dayWidth, place(worth), place(-worth)-place(worth))
+	if l.worth > 0 {
+		m.box("worth", dayLeft, dayLeft+dayWidth, place(l.worth), place(-l.worth)-place(l.worth))
 	}
 	ticks, step := s.ticks(6)
 	for _, v := range ticks {
@@ -124,6 +141,9 @@ func (m *markup) dayChart(s axisScale, days []DayComparison, worth float64, titl
 		m.label("tick", "end", dayLeft-0.02, place(v)+4, tickText(v, step, true))
 	}
 	m.line("zero", dayLeft, place(0), dayLeft+dayWidth, place(0))
+	if l.hasMargin && s.holds(l.margin) {
+		m.line("margin", dayLeft, place(l.margin), dayLeft+dayWidth, place(l.margin))
+	}
 	m.bandOverTime(s, days)
 	first, span := days[0].Day, daySpan(days)
 	for _, day := range dayTicks(span) {
