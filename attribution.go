@@ -119,7 +119,10 @@ func (m *Metric) capped(n int64) int64 {
 }
 
 func (m *Metric) ratio(in span, events []Record) UnitTotals {
-	num, den := m.add(m.Measure, in, events), m.add(*m.Denominator, in, events)
+	num, den := m.add(m.Measure, in, events), measured{exact: true}
+	if m.Denominator != nil {
+		den = m.add(*m.Denominator, in, events)
+	}
 	t := UnitTotals{Variables: 2, Exact: num.exact && den.exact}
 	if t.Exact {
 		t.Integers[0], t.Integers[1] = num.total(), den.total()

@@ -356,6 +356,9 @@ func ReportOn(plan *Plan, experiment string, results Results, opts ReportOptions
 	if err != nil {
 		return nil, err
 	}
+	if plan == nil {
+		return nil, fmt.Errorf("%w: the plan is nil", ErrInvalidPlan)
+	}
 	if err := plan.Validate(); err != nil {
 		return nil, err
 	}

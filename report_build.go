@@ -34,6 +34,9 @@ func newReportBuilder(plan *Plan, experiment string, opts ReportOptions) (*repor
 			b.metrics = append(b.metrics, *m)
 		}
 	}
+	if err := (&Plan{Metrics: b.metrics}).Validate(); err != nil { // a store does not validate
+		return nil, fmt.Errorf("metrics of experiment %q in plan version %d: %w", experiment, plan.Version, err)
+	}
 	return b, nil
 }
 
@@ -120,7 +123,7 @@ func (b *reportBuilder) expected() []expectedShare {
 	e := b.experiment
 	var list []expectedShare
 	add := func(of *Experiment, i int, traffic float64) {
-		share := traffic * float64(of.Treatments[i].Weight) / float64(of.totalWeight())
+		share := traffic * float64(of.Treatments[i].Weight) / float64(max(of.totalWeight(), 1))
 		list = append(list, expectedShare{of.Treatments[i].Key, share})
 	}
 	traffic := 1.0

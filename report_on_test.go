@@ -409,3 +409,39 @@ func TestReportTextFits(t *testing.T) {
 		require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 125, line)
 	}
 }
+
+// A plan that nobody validated, as a store may hold one, is reported on all the
+// same, and one that is not there is an error.
+func TestReportOnBrokenPlans(t *testing.T) {
+	_, err := strata.ReportOn(nil, "cta-color", strata.Results{}, strata.ReportOptions{})
+	require.ErrorIs(t, err, strata.ErrInvalidPlan)
+	for name, spoil := range map[string]func(*strata.Plan){
+		"no treatments": func(p *strata.Plan) { p.Experiments[0].Treatments = nil },
+		"one treatment": func(p *strata.Plan) { p.Experiments[0].Treatments = p.Experiments[0].Treatments[:1] },
+		"no weight": func(p *strata.Plan) {
+			p.Experiments[0].Treatments[0].Weight, p.Experiments[0].Treatments[1].Weight = 0, 0
+		},
+		"unknown control":               func(p *strata.Plan) { p.Experiments[0].SharedControl = "nobody" },
+		"unknown metric":                func(p *strata.Plan) { p.Experiments[0].Metrics = append(p.Experiments[0].Metrics, "nothing") },
+		"metric with a negative margin": func(p *strata.Plan) { p.Metrics[0].Guardrail, p.Metrics[0].Margin = true, -1 },
+		"metric without denominator":    func(p *strata.Plan) { p.Metrics[3].Denominator = nil },
+		"unknown primary":               func(p *strata.Plan) { p.Experiments[0].Analysis.Primary = []string{"nothing"} },
+		"negative planning":             func(p *strata.Plan) { p.Experiments[0].Analysis.PlannedUnits = -5 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			eng, store := opened(t, metricsPlan(t))
+			expose(eng, "cta-color", 0, 500)
+			flush(t, eng)
+			plan := edited(t, store, spoil)
+			_, err := store.PutPlan(t.Context(), strata.PutPlanParams{Plan: plan, Author: "a", At: time.Now()})
+			require.NoError(t, err)
+			r, err := strata.NewReport(t.Context(), store, "cta-color", strata.ReportOptions{})
+			if strings.HasPrefix(name, "metric") {
+				require.ErrorIs(t, err, strata.ErrInvalidPlan)
+				return
+			}
+			require.NoError(t, err)
+			requireSound(t, r)
+		})
+	}
+}

@@ -135,7 +135,7 @@ func (b *reportBuilder) warnDenominator(m *MetricReport) {
 		return
 	}
 	def := b.metricOf(m.Metric)
-	for _, t := range b.report.Treatments[1:] {
+	for _, t := range b.report.Treatments[min(1, len(b.report.Treatments)):] {
 		control := b.moments(b.results.Treatments, def, b.report.Treatments[0].Treatment, 0)
 		treated := b.moments(b.results.Treatments, def, t.Treatment, 0)
 		if c := stats.Compare(stats.GroupMean(control, 1), stats.GroupMean(treated, 1), stats.Options{}); c.Test.PValue < sampleRatioAlarm {
