@@ -304,6 +304,11 @@ func TestReportByDayIsThatOfTheDay(t *testing.T) {
 // estimates, corrected p-values agree with corrected intervals, and it can be
 // printed and read back.
 func TestAnyResultsMakeASoundReport(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { requireSound(rt, drawReport(t, rt)) })
+}
+
+// drawReport makes a report on results that make no sense.
+func drawReport(t testing.TB, rt *rapid.T) *strata.Report {
 	metrics := []strata.Metric{
 		{Key: "bought", Type: strata.MetricConversion, Measure: strata.Measure{Event: strata.KindPurchase}},
 		sumMetric("spend"), sumMetric("guard"), sumMetric("other"),
@@ -312,48 +317,46 @@ func TestAnyResultsMakeASoundReport(t *testing.T) {
 	}
 	metrics[2].Guardrail = true
 	metrics[3].PrePeriod = strata.Duration(time.Hour)
-	rapid.Check(t, func(rt *rapid.T) {
-		number := rapid.OneOf(rapid.Float64Range(-10, 10), rapid.Float64Range(0, 1), rapid.SampledFrom([]float64{0, 1, -1, 1e-300, 1e150, -1e100, 1e8}))
-		moments := func(k int) stats.Moments {
-			n := rapid.SampledFrom([]int64{0, 1, 2, 3, 50, 101, 1000, 1e6, 1e12}).Draw(rt, "n")
-			var m stats.Moments
-			for range min(n, 4) {
-				unit := make([]float64, k)
-				for i := range unit {
-					unit[i] = number.Draw(rt, "value")
-				}
-				if m.Add(unit...) != nil {
-					return stats.Moments{}
-				}
+	number := rapid.OneOf(rapid.Float64Range(-10, 10), rapid.Float64Range(0, 1), rapid.SampledFrom([]float64{0, 1, -1, 1e-300, 1e150, -1e100, 1e8}))
+	moments := func(k int) stats.Moments {
+		n := rapid.SampledFrom([]int64{0, 1, 2, 3, 50, 101, 1000, 1e6, 1e12}).Draw(rt, "n")
+		var m stats.Moments
+		for range min(n, 4) {
+			unit := make([]float64, k)
+			for i := range unit {
+				unit[i] = number.Draw(rt, "value")
 			}
-			for m.N() < n/2 && m.N() < 1e15 {
-				if m.Merge(m) != nil {
-					break
-				}
+			if m.Add(unit...) != nil {
+				return stats.Moments{}
 			}
-			return m
 		}
-		by := map[string]map[string]stats.Moments{}
-		for _, key := range []string{"a", "b", "c"} {
-			n := rapid.Int64Range(1, 1e6).Draw(rt, "exposed")
-			by[key] = map[string]stats.Moments{"bought": share(t, rapid.Int64Range(0, n).Draw(rt, "bought"), n),
-				"spend": moments(1), "guard": moments(1), "other": moments(2), "value": moments(2)}
+		for m.N() < n/2 && m.N() < 1e15 {
+			if m.Merge(m) != nil {
+				break
+			}
 		}
-		x := makeUp(t, metrics, by, func(e *strata.Experiment) {
-			e.Analysis.Primary = []string{"bought", "spend"}
-			e.Analysis.PlannedUnits = rapid.Int64Range(0, 1e9).Draw(rt, "planned")
-		})
-		for i := range 3 {
-			x.results.Days = append(x.results.Days, strata.DayResults{Day: reportDay.AddDate(0, 0, i-3), Treatments: x.results.Treatments})
-		}
-		x.results.Segments = map[string]map[string]strata.TreatmentResults{"DE": x.results.Treatments, "": nil}
-		r, err := strata.ReportOn(x.plan, "cta-color", x.results, strata.ReportOptions{
-			Level:     rapid.SampledFrom([]float64{0.5, 0.8, 0.95, 0.999, 0.3}).Draw(rt, "level"),
-			Inference: rapid.SampledFrom([]strata.Inference{"", strata.OneLook}).Draw(rt, "inference"), Attribute: "country", Clock: stoppedClock{reportDay},
-		})
-		require.NoError(rt, err)
-		requireSound(rt, r)
+		return m
+	}
+	by := map[string]map[string]stats.Moments{}
+	for _, key := range []string{"a", "b", "c"} {
+		n := rapid.Int64Range(1, 1e6).Draw(rt, "exposed")
+		by[key] = map[string]stats.Moments{"bought": share(t, rapid.Int64Range(0, n).Draw(rt, "bought"), n),
+			"spend": moments(1), "guard": moments(1), "other": moments(2), "value": moments(2)}
+	}
+	x := makeUp(t, metrics, by, func(e *strata.Experiment) {
+		e.Analysis.Primary = []string{"bought", "spend"}
+		e.Analysis.PlannedUnits = rapid.Int64Range(0, 1e9).Draw(rt, "planned")
 	})
+	for i := range 3 {
+		x.results.Days = append(x.results.Days, strata.DayResults{Day: reportDay.AddDate(0, 0, i-3), Treatments: x.results.Treatments})
+	}
+	x.results.Segments = map[string]map[string]strata.TreatmentResults{"DE": x.results.Treatments, "": nil}
+	r, err := strata.ReportOn(x.plan, "cta-color", x.results, strata.ReportOptions{
+		Level:     rapid.SampledFrom([]float64{0.5, 0.8, 0.95, 0.999, 0.3}).Draw(rt, "level"),
+		Inference: rapid.SampledFrom([]strata.Inference{"", strata.OneLook}).Draw(rt, "inference"), Attribute: "country", Clock: stoppedClock{reportDay},
+	})
+	require.NoError(rt, err)
+	return r
 }
 
 // requireSound checks what holds of every report.
