@@ -75,7 +75,7 @@ func (p *htmlReport) heading() {
 	p.fact("State", r.state())
 	p.fact("Plan version", fmt.Sprint(r.Version))
 	p.fact("Units", thousands(r.Units))
-	p.fact("Decides by", inferenceName(r.Inference)+", "+percent(r.Level))
+	p.fact("Decides by", inferenceName(r.Inference)+", "+settingText(r.Level))
 	p.fact("Created", minute(r.Created)+" UTC")
 	p.end()
 	p.end()
@@ -128,7 +128,7 @@ func (p *htmlReport) verdict() {
 	look := lookOf(v.Code)
 	p.start("section", "class", "verdict "+look.class, "aria-labelledby", "verdict")
 	p.leaf("h2", look.sign+" "+look.word, "id", "verdict")
-	p.leaf("p", v.Text)
+	p.leaf("p", together(v.Text))
 	p.end()
 }
 
@@ -141,7 +141,7 @@ func (p *htmlReport) warnings() {
 	for _, w := range p.r.Warnings {
 		p.start("li")
 		p.severity(w.Severity)
-		p.leaf("span", w.Text)
+		p.leaf("span", together(w.Text))
 		p.end()
 	}
 	p.end()
@@ -224,7 +224,7 @@ func (p *htmlReport) howToRead() {
 
 func (p *htmlReport) readingNotes() []string {
 	r := p.r
-	level := percent(r.Level)
+	level := settingText(r.Level)
 	notes := []string{
 		"The lift is the difference between a treatment and the control, relative to the control. An interval holds what the data allow; where it holds zero, they allow no difference.",
 		"Always-valid intervals hold however often one looks, and whenever one stops. Those for one look are narrower, and hold for a single look at an end that was fixed before. This report decides by " + inferenceName(r.Inference) + ".",

@@ -14,7 +14,7 @@ func (p *htmlReport) breakdown() {
 	for i := range b.Segments {
 		all = append(all, b.Segments[i].Metrics...)
 	}
-	if s, some := liftScale(all, 2.5); some {
+	if s, some := liftScale(p.r, all, 2.5); some {
 		p.segments(s, b)
 	} else {
 		p.leaf("p", "There is nothing to compare.")
@@ -102,9 +102,5 @@ func (p *htmlReport) segmentLine(s axisScale, m *MetricReport, c *MetricComparis
 		p.leaf("span", "No interval: "+reasonOf(row.decides), "class", "why")
 		p.end()
 	}
-	corrected := missing
-	if c.Corrected.Family > 0 && c.Corrected.PValue > 0 {
-		corrected = formatP(c.Corrected.PValue)
-	}
-	p.leaf("td", corrected, "class", "num")
+	p.leaf("td", correctedText(&c.Corrected), "class", "num")
 }

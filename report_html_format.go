@@ -124,7 +124,7 @@ func liftText(v float64) string {
 // liftNumber is liftText without its sign of percent.
 func liftNumber(v float64) string {
 	decimals := 2
-	if size := math.Abs(100 * v); size > 0 && size < 0.01 {
+	if size := math.Abs(100 * v); size > 0 && size < 0.005 {
 		decimals = decimalsFor(size, 2)
 	}
 	return withSign(decimalText(100*v, decimals))
@@ -164,10 +164,34 @@ func (u metricUnit) errorText(e stats.Estimate) string {
 
 // probability prints a test's p-value.
 func probability(t stats.Test) string {
-	if t.Reason != "" || !(t.PValue > 0) {
+	if t.Reason != "" {
 		return missing
 	}
-	return formatP(t.PValue)
+	return probabilityText(t.PValue)
+}
+
+func probabilityText(p float64) string {
+	if !(p > 0 && p <= 1) {
+		return missing
+	}
+	return formatP(p)
+}
+
+// correctedText prints the p-value that decides, where there was a test.
+func correctedText(c *Corrected) string {
+	if c.Family == 0 {
+		return missing
+	}
+	return probabilityText(c.PValue)
+}
+
+// settingText prints a share that somebody chose, with no more digits than they
+// gave it.
+func settingText(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return missing
+	}
+	return percent(v)
 }
 
 // minute prints an instant, in UTC.
@@ -177,3 +201,6 @@ func minute(t time.Time) string {
 	}
 	return t.UTC().Format("2006-01-02 15:04")
 }
+
+// together keeps a number and its sign of percent on one line.
+func together(s string) string { return strings.ReplaceAll(s, " %", "\u00a0%") }

@@ -10,13 +10,13 @@ import (
 
 // Ticks of the axes.
 const (
-	forestTicks = 6
+	forestTicks = 7
 	smallTicks  = 4
 )
 
 // lifts draws the lift of each treatment in each metric, all on one scale.
 func (p *htmlReport) lifts() {
-	s, some := liftScale(p.r.Metrics, 4)
+	s, some := liftScale(p.r, p.r.Metrics, 4)
 	if !some {
 		return
 	}
@@ -43,13 +43,14 @@ func (p *htmlReport) lifts() {
 
 // liftScale is one scale for the comparisons of many metrics, with intervals so
 // many times as far out as most. some is false where there is no comparison.
-func liftScale(metrics []MetricReport, times float64) (s axisScale, some bool) {
+func liftScale(r *Report, metrics []MetricReport, times float64) (s axisScale, some bool) {
 	var all []stats.Estimate
 	worth := 0.0
 	for i := range metrics {
 		worth = max(worth, worthOf(&metrics[i]))
 		for j := range metrics[i].Comparisons {
-			all = append(all, metrics[i].Comparisons[j].Corrected.Lift)
+			c := &metrics[i].Comparisons[j]
+			all = append(all, c.Corrected.Lift, c.by(otherInference(r.Inference)).Lift)
 		}
 	}
 	return scaleOf(all, worth, times), len(all) > 0

@@ -47,9 +47,9 @@ func metricID(i int) string { return fmt.Sprint("metric-", i+1) }
 // effectNote says what is worth knowing of, and what is tolerated.
 func effectNote(m *MetricReport) string {
 	if m.Role == RoleGuardrail {
-		return fmt.Sprintf("Tolerates a loss of %s.", percent(m.Margin))
+		return fmt.Sprintf("Tolerates a loss of %s.", settingText(m.Margin))
 	}
-	return fmt.Sprintf("A lift of %s is worth knowing of.", percent(m.MinimumEffect))
+	return fmt.Sprintf("A lift of %s is worth knowing of.", settingText(m.MinimumEffect))
 }
 
 func (p *htmlReport) comparisonVerdict(c *MetricComparison) {
@@ -57,7 +57,7 @@ func (p *htmlReport) comparisonVerdict(c *MetricComparison) {
 	p.chip(c.Verdict.Code)
 	p.text(" ")
 	p.leaf("strong", c.Treatment)
-	p.text(": " + c.Verdict.Text + reasons(c))
+	p.text(": " + together(c.Verdict.Text+reasons(c)))
 	p.end()
 }
 
@@ -68,7 +68,7 @@ func (p *htmlReport) estimates(m *MetricReport, u metricUnit) {
 	if m.Currency != "" {
 		unit = ", " + m.Currency
 	}
-	p.header(1, "Treatment", "Units", "Estimate"+unit, "Std. error", percent(p.r.Level)+" interval")
+	p.header(1, "Treatment", "Units", "Estimate"+unit, "Std. error", settingText(p.r.Level)+" interval")
 	p.start("tbody")
 	for i, e := range m.Estimates {
 		p.row(1, p.treatmentName(i, e.Treatment), thousands(e.Units), pointText(e.Estimate, u.text), u.errorText(e.Estimate), rangeText(e.Estimate, u.text))
@@ -149,11 +149,7 @@ func (p *htmlReport) comparison(c *MetricComparison, u metricUnit, adjusted, gua
 		c.Treatment, pointText(by.Difference, u.signed), rangeText(by.Difference, u.plain), pointText(by.Lift, liftNumber),
 		rangeText(by.Lift, liftNumber), probability(by.Test), rangeText(other.Lift, liftNumber), probability(other.Test),
 	}
-	corrected := missing
-	if c.Corrected.Family > 0 && c.Corrected.PValue > 0 {
-		corrected = formatP(c.Corrected.PValue)
-	}
-	cells = append(cells, corrected)
+	cells = append(cells, correctedText(&c.Corrected))
 	if adjusted {
 		cells = append(cells, c.Adjustment.explained())
 	}
@@ -225,7 +221,7 @@ func (p *htmlReport) dayFigure(s axisScale, m *MetricReport, c *MetricComparison
 	p.start("figure")
 	p.start("figcaption")
 	p.leaf("strong", c.Treatment)
-	p.leaf("span", fmt.Sprintf("Lift in %% of %s by day, always-valid %s interval", c.Control, percent(p.r.Level)))
+	p.leaf("span", fmt.Sprintf("Lift in %% of %s by day, always-valid %s interval", c.Control, settingText(p.r.Level)))
 	p.end()
 	p.dayChart(s, c.Days, limitsOf(m, c), title)
 	p.leaf("p", period(c.Days)+beyond(s, lifts), "class", "note")

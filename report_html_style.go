@@ -86,7 +86,7 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; whi
 .segments tbody tr:first-child > * { border-top: 1px solid var(--faint); }
 .segments th[rowspan], .segments td[rowspan] { vertical-align: top; padding-top: 0.25rem; }
 .segments .key { max-width: 8rem; }
-.segments .metric-name { max-width: 12rem; }
+.segments .metric-name { max-width: 14.5rem; }
 .segments .thick { stroke-width: 3; }
 .segments .dot { stroke-width: 1; }
 .segments .why { max-width: 34rem; margin-left: auto; padding: 0.25rem 0; }

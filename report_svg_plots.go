@@ -206,7 +206,7 @@ func (m *markup) bandOverTime(s axisScale, days []DayComparison) {
 		"viewBox", "0 0 "+strconv.Itoa(dayUnits)+" "+strconv.Itoa(dayTall), "preserveAspectRatio", "none")
 	span := daySpan(days)
 	place := func(i int, v float64) string {
-		return down(dayUnits*dayNumber(days, i)/span) + "," + down(dayTall*(1-s.at(v)))
+		return down(min(max(dayUnits*dayNumber(days, i)/span, 0), dayUnits)) + "," + down(dayTall*(1-s.at(v)))
 	}
 	for i := 0; i < len(days); i++ {
 		from := i
