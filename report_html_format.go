@@ -188,7 +188,7 @@ func correctedText(c *Corrected) string {
 // settingText prints a share that somebody chose, with no more digits than they
 // gave it.
 func settingText(v float64) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+	if math.IsNaN(v) || math.Abs(v) > 1e12 {
 		return missing
 	}
 	return percent(v)

@@ -197,7 +197,7 @@ func metricNotes(m *MetricReport) []string {
 	}
 	for i := range m.Comparisons {
 		if a := m.Comparisons[i].Adjustment; a != nil && a.Applied {
-			notes = append(notes, fmt.Sprintf("adjusted for the past, which explains %s of the variance", percent(roundTo(a.VarianceReduction, 3))))
+			notes = append(notes, fmt.Sprintf("adjusted for the past, which explains %s of the variance", settingText(roundTo(a.VarianceReduction, 3))))
 			break
 		}
 	}
