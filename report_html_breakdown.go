@@ -95,6 +95,7 @@ func (p *htmlReport) segmentLine(s axisScale, m *MetricReport, c *MetricComparis
 		p.smallForest(s, smallTicks, &row)
 		p.end()
 		p.start("td", "class", "num lift")
+		p.sign(c.Verdict.Code)
 		p.liftCell(row.decides)
 		p.end()
 	} else {
@@ -103,4 +104,12 @@ func (p *htmlReport) segmentLine(s axisScale, m *MetricReport, c *MetricComparis
 		p.end()
 	}
 	p.leaf("td", correctedText(&c.Corrected), "class", "num")
+}
+
+// sign shows what is clear without a colour, and nothing where nothing is.
+func (p *htmlReport) sign(code VerdictCode) {
+	if look := lookOf(code); look.class != "open" {
+		p.leaf("span", look.sign, "class", "sign "+look.class, "role", "img", "aria-label", look.word, "title", look.word)
+		p.text(" ")
+	}
 }

@@ -241,9 +241,9 @@ func (p *htmlReport) funnelStep(s axisScale, i int, step *FunnelStep) {
 		p.start("td", "class", "draw")
 		p.bar(s, c.Share, j == 0, fmt.Sprintf("%s, %s: %s", step.Label, c.Treatment, shareText(c.Share)))
 		p.end()
-		p.leaf("td", thousands(c.Units), "class", "num", "data-name", "units ")
-		p.leaf("td", shareText(c.Share), "class", "num", "data-name", "of all ")
-		p.leaf("td", shareText(c.OfPrevious), "class", "num", "data-name", "of the step before ")
+		p.leaf("td", thousands(c.Units), "class", "num", "data-name", " units")
+		p.leaf("td", shareText(c.Share), "class", "num", "data-name", " of all")
+		p.leaf("td", shareText(c.OfPrevious), "class", "num", "data-name", " of step before")
 		p.end()
 	}
 	p.end()

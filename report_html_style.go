@@ -79,6 +79,7 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; whi
 .forest .group th { padding: 0.75rem 0 0.25rem; font-weight: 600; overflow-wrap: anywhere; }
 .forest .group a { color: inherit; }
 .forest .group .note { margin-left: 0.5rem; }
+.sign { color: var(--mark); font-weight: 650; }
 .range { color: var(--soft); }
 .why { display: block; max-width: 28rem; padding: 0.4rem 0; color: var(--soft); font-size: 0.8125rem; white-space: normal; }
 .segments .draw { width: 100%; min-width: 11rem; }
@@ -92,7 +93,8 @@ thead th { color: var(--soft); font-size: 0.8125rem; vertical-align: bottom; whi
 .segments .why { max-width: 34rem; margin-left: auto; padding: 0.25rem 0; }
 svg { display: block; }
 svg svg { display: inline; }
-.plot { min-width: 8rem; overflow: visible; }
+.plot, .axis, .chart { overflow: visible; }
+.plot { min-width: 8rem; }
 .good { --mark: var(--good); } .bad { --mark: var(--bad); } .same { --mark: var(--same); } .open { --mark: var(--open); } .warn { --mark: var(--warn); }
 .grid { stroke: var(--tick); }
 .zero { stroke: var(--soft); }
@@ -134,7 +136,10 @@ section > .forest + h3, section > .sub + h3 { margin-top: 1.5rem; }
   .forest .num { padding-left: 0.75rem; }
   .forest .lift { order: 3; grid-column: 1 / -1; padding: 0; text-align: left; }
   .forest .says { padding-left: 0.75rem; }
-  .funnel tr { grid-template-columns: minmax(0, 1fr) auto auto auto; }
+  .funnel tr { grid-template-columns: auto auto 1fr; column-gap: 0.75rem; }
+  .funnel .key { grid-column: 1 / -1; }
+  .funnel .num { padding: 0; text-align: left; font-size: 0.8125rem; order: 5; }
+  .funnel .num::after { content: attr(data-name); color: var(--soft); }
   .key { max-width: 9rem; }
 }
 @media print {
@@ -144,7 +149,7 @@ section > .forest + h3, section > .sub + h3 { margin-top: 1.5rem; }
   .scroll { overflow: visible; }
   .figures th, .figures td { padding-left: 0.75rem; }
   table { font-size: 0.75rem; }
-  .metric, .warnings, figure, tr, .verdict { break-inside: avoid; }
+  .metric .scroll, .charts, figure, tr, .verdict { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
 }
 `

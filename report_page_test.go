@@ -3,6 +3,7 @@ package strata_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -34,7 +35,7 @@ func pageOf(t require.TestingT, r *strata.Report) (*node, []byte) {
 	d := xml.NewDecoder(bytes.NewReader(out.Bytes()))
 	for {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

@@ -165,23 +165,12 @@ func (m *markup) span(class string, s axisScale, e stats.Estimate, y float64) {
 	}
 }
 
-// axis draws the labels of a scale of percentages. Those at its ends are moved
-// inwards to keep within.
+// axis draws the labels of a scale of percentages.
 func (m *markup) axis(s axisScale, most int, sign bool) {
 	ticks, step := s.ticks(most)
 	m.start("svg", "class", "axis", "aria-hidden", "true", "width", "100%", "height", "18")
 	for _, v := range ticks {
-		m.label("tick", anchorAt(s.at(v)), s.at(v), 13, tickText(v, step, sign))
+		m.label("tick", "middle", s.at(v), 13, tickText(v, step, sign))
 	}
 	m.end()
-}
-
-func anchorAt(x float64) string {
-	switch {
-	case x < 0.07:
-		return "start"
-	case x > 0.93:
-		return "end"
-	}
-	return "middle"
 }

@@ -147,8 +147,7 @@ func (m *markup) dayChart(s axisScale, days []DayComparison, l limits, title str
 	m.bandOverTime(s, days)
 	first, span := days[0].Day, daySpan(days)
 	for _, day := range dayTicks(span) {
-		at := day / span
-		m.label("tick", anchorAt(at), dayLeft+dayWidth*at, dayChartHeight-10, first.AddDate(0, 0, int(day)).Format("2 Jan"))
+		m.label("tick", "middle", dayLeft+dayWidth*day/span, dayChartHeight-10, first.AddDate(0, 0, int(day)).Format("2 Jan"))
 	}
 	last := days[len(days)-1].Lift
 	if s.holds(last.Value) {
