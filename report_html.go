@@ -102,9 +102,9 @@ type verdictLook struct{ class, sign, word string }
 func lookOf(code VerdictCode) verdictLook {
 	switch code {
 	case VerdictWin:
-		return verdictLook{"good", "▲", "Win"}
+		return verdictLook{"good", "✓", "Win"}
 	case VerdictLoss:
-		return verdictLook{"bad", "▼", "Loss"}
+		return verdictLook{"bad", "✕", "Loss"}
 	case VerdictHolds:
 		return verdictLook{"good", "✓", "Holds"}
 	case VerdictNoDifference:
