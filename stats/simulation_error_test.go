@@ -45,7 +45,7 @@ func TestSimulationErrorOfComparisons(t *testing.T) {
 		})},
 		{"revenue, 5% of 4,000 units buy, lognormal of sigma 1", 3_000, []rate{
 			between("Welch, equal arms, 5%", 0.045, 0.051),
-			between("Welch, one arm a quarter, 5%: skew shows in one tail", 0.045, 0.058),
+			between("Welch, one arm a quarter, 5%: 50 buyers are few", 0.045, 0.068),
 		}, each(func(r *rand.Rand, happened []bool) {
 			d := revenue{0.05, 1}
 			c := d.arm(r, 4_000, 1)
@@ -274,7 +274,7 @@ func TestSimulationErrorOfFactorialTests(t *testing.T) {
 			rates(between("InteractionWald, 5%: chi-square, so for large cells", 0.05, 0.065), exactly("InteractionANOVA, 5%", 0.05)),
 			draw(few, func(_, _ int) float64 { return 2 })},
 		{"normal, 300 to 700 units a cell, sd from 1 to 3", 10_000,
-			rates(between("InteractionWald, 5%", 0.0495, 0.052), between("InteractionANOVA, 5%: takes the sd for equal", 0.03, 0.08)),
+			rates(between("InteractionWald, 5%", 0.0495, 0.052), between("InteractionANOVA, 5%: takes the sd for equal", 0.02, 0.08)),
 			draw(many, func(i, j int) float64 { return 1 + float64(i+j)*2/3 })},
 	})
 }

@@ -104,7 +104,7 @@ const tooUnlikely = 1e-6
 // check fails when the count does not fit any rate from least to most.
 func (r rate) check(t *testing.T, count, draws int) {
 	t.Helper()
-	const line = "%-68s %7d of %8d = %.5f, want %v to %v"
+	const line = "%-68s %7d of %8d = %.5f, want %.4g to %.4g"
 	values := []any{r.name, count, draws, float64(count) / float64(draws), r.least, r.most}
 	if !r.fits(count, draws) {
 		t.Errorf(line, values...)
