@@ -9,7 +9,7 @@ import (
 // Without an effect a test at 5% is significant in 5% of experiments.
 func TestSimulationErrorOfComparisons(t *testing.T) {
 	simulate(t, []simulation{
-		{"normal, 12 units of sd 1 and 30 of sd 3", 20_000, []rate{
+		{"normal, 12 units of sd 1 and 30 of sd 3", 12_000, []rate{
 			between("Welch, 5%", 0.048, 0.052), // Welch's degrees of freedom are an approximation
 			between("Welch, 1%", 0.0095, 0.0115),
 			exactly("one-sided greater, 5%, and less, 5%: either", 0.1),
@@ -22,7 +22,7 @@ func TestSimulationErrorOfComparisons(t *testing.T) {
 			happened[2] = rejects(one.Greater, 0.05) || rejects(one.Less, 0.05)
 			happened[3] = Compare(c, tr, Options{Reference: PooledT}).Significant()
 		})},
-		{"normal, 8 and 20 units of the same sd", 20_000, []rate{
+		{"normal, 8 and 20 units of the same sd", 12_000, []rate{
 			exactly("pooled t, 5%", 0.05),
 			exactly("pooled t, 1%", 0.01),
 			between("normal reference, 5%: too often with 8 units", 0.07, 0.1),
@@ -89,7 +89,7 @@ func TestSimulationErrorOfProportions(t *testing.T) {
 // in 5% of experiments.
 func TestSimulationErrorOfNonInferiority(t *testing.T) {
 	simulate(t, []simulation{
-		{"normal, 400 and 300 units, treatment at the margin", 20_000, []rate{
+		{"normal, 400 and 300 units, treatment at the margin", 5_000, []rate{
 			exactly("absolute margin, 5%", 0.05),
 			between("relative margin, 5%", 0.048, 0.052), // its degrees of freedom are Welch's
 			between("relative margin of a metric that should be low, 5%", 0.048, 0.052),
@@ -136,15 +136,15 @@ func TestSimulationErrorOfAdjustments(t *testing.T) {
 	// A unit's orders and visits, and the same from before.
 	ratio := jointNormal{means: []float64{10, 20, 10, 20}, root: [][]float64{{2}, {1.5, 2}, {1.2, 0.3, 1.5}, {0.9, 1.2, 0.8, 1.5}}}
 	simulate(t, []simulation{
-		{"CUPED, normal with a correlation of 0.8, 100 and 200 units", 5_000, names(0.048, 0.056), cuped(CUPED, 0.8, plain, plain, 100)},
-		{"CUPED, normal with a correlation of 0.8, 1,000 and 2,000 units", 5_000, names(0.049, 0.0515), cuped(CUPED, 0.8, plain, plain, 1_000)},
-		{"CUPEDRatio, 500 and 1,000 units", 5_000, names(0.048, 0.053), cuped(CUPEDRatio, 0.5, ratio, ratio, 500)},
+		{"CUPED, normal with a correlation of 0.8, 100 and 200 units", 3_000, names(0.048, 0.056), cuped(CUPED, 0.8, plain, plain, 100)},
+		{"CUPED, normal with a correlation of 0.8, 1,000 and 2,000 units", 3_000, names(0.049, 0.0515), cuped(CUPED, 0.8, plain, plain, 1_000)},
+		{"CUPEDRatio, 500 and 1,000 units", 3_000, names(0.048, 0.053), cuped(CUPEDRatio, 0.5, ratio, ratio, 500)},
 		{"strata, four of 300 units with means 0 to 9", 3_000, []rate{
 			between("post-stratification, 5%", 0.048, 0.055),
 			between("post-stratified ratio, 5%", 0.048, 0.055),
 			between("post-stratification with a covariate, 5%", 0.048, 0.057),
 		}, each(drawStrata)},
-		{"visits of 200 and 300 users", 1_000, []rate{
+		{"visits of 200 and 300 users", 500, []rate{
 			between("GroupRatio, 5%", 0.045, 0.056),
 			between("one test per visit, 5%: visits of a user are not independent", 0.12, 0.3),
 		}, each(func(r *rand.Rand, happened []bool) {
@@ -220,7 +220,7 @@ func TestSimulationErrorOfAssignmentChecks(t *testing.T) {
 			}
 			happened[0] = rejects(ChiSquareTable(table), 0.05)
 		})},
-		{"a normal covariate in arms of 20, 40 and 80 units, unequal variances", 20_000, []rate{
+		{"a normal covariate in arms of 20, 40 and 80 units, unequal variances", 12_000, []rate{
 			between("Balance of two, 5%", 0.048, 0.052),
 			between("Balance of three, 5%", 0.048, 0.053),
 			between("Balance of three, 0.1%", 0.0008, 0.0014),
@@ -270,10 +270,10 @@ func TestSimulationErrorOfFactorialTests(t *testing.T) {
 	few := func(i, j int) float64 { return float64(30 + 10*i + 15*j) }
 	many := func(i, j int) float64 { return 10 * few(i, j) }
 	simulate(t, []simulation{
-		{"normal, 30 to 70 units a cell, one sd", 10_000,
+		{"normal, 30 to 70 units a cell, one sd", 6_000,
 			rates(between("InteractionWald, 5%: chi-square, so for large cells", 0.05, 0.065), exactly("InteractionANOVA, 5%", 0.05)),
 			draw(few, func(_, _ int) float64 { return 2 })},
-		{"normal, 300 to 700 units a cell, sd from 1 to 3", 10_000,
+		{"normal, 300 to 700 units a cell, sd from 1 to 3", 6_000,
 			rates(between("InteractionWald, 5%", 0.0495, 0.052), between("InteractionANOVA, 5%: takes the sd for equal", 0.02, 0.08)),
 			draw(many, func(i, j int) float64 { return 1 + float64(i+j)*2/3 })},
 	})

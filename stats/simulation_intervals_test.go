@@ -52,7 +52,7 @@ func TestSimulationCoverageOfLifts(t *testing.T) {
 // With Welch's own quantile Fieller's interval covers small normal samples too.
 func TestSimulationCoverageOfComparisonsInSmallSamples(t *testing.T) {
 	simulate(t, []simulation{
-		{"normal, 10 and 15 units, variation 1/10", 10_000, []rate{
+		{"normal, 10 and 15 units, variation 1/10", 6_000, []rate{
 			between("Compare's difference, 95%", 0.948, 0.953),
 			between("Compare's lift, 95%", 0.947, 0.955),
 			between("an arm's mean, 95%", 0.95, 0.95),
@@ -90,16 +90,16 @@ func TestSimulationCoverageOfShares(t *testing.T) {
 		return []rate{wilson, atLeast("Clopper–Pearson, at least 95%", 0.95), newcombe, agresti, compare}
 	}
 	simulate(t, []simulation{
-		{"10 and 20 units, any shares", 4_000, rates(
+		{"10 and 20 units, any shares", 2_000, rates(
 			between("Wilson, 95%", 0.945, 0.96), between("Newcombe, 95%", 0.945, 0.97),
 			between("Agresti–Caffo, 95%", 0.945, 0.97), atLeast("CompareProportions, at least 95%", 0.95)), draw(anywhere, 10)},
-		{"200 and 400 units, any shares", 4_000, rates(
+		{"200 and 400 units, any shares", 1_500, rates(
 			between("Wilson, 95%", 0.948, 0.953), between("Newcombe, 95%", 0.948, 0.955),
 			between("Agresti–Caffo, 95%", 0.948, 0.955), atLeast("CompareProportions, at least 94.5%", 0.945)), draw(anywhere, 200)},
-		{"100 and 200 units, 3%", 4_000, rates(
+		{"100 and 200 units, 3%", 1_500, rates(
 			atLeast("Wilson, at least 91%: jumps with the share", 0.91), atLeast("Newcombe, at least 95%", 0.95),
 			atLeast("Agresti–Caffo, at least 95%", 0.95), atLeast("CompareProportions, at least 95%", 0.95)), draw(always(0.03), 100)},
-		{"5,000 and 10,000 units, 3%", 4_000, rates(
+		{"5,000 and 10,000 units, 3%", 1_500, rates(
 			between("Wilson, 95%", 0.945, 0.955), between("Newcombe, 95%", 0.948, 0.953),
 			between("Agresti–Caffo, 95%", 0.948, 0.953), between("CompareProportions, 95%", 0.946, 0.952)), draw(always(0.03), 5_000)},
 	})

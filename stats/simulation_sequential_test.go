@@ -107,7 +107,7 @@ func TestSimulationOfPeekingErrorRate(t *testing.T) {
 	var all []simulation
 	for _, looks := range []int{2, 5, 20} {
 		want := must(PeekingErrorRate(looks, 0.95))
-		all = append(all, simulation{fmt.Sprintf("%d looks, each after 200 more pairs of units", looks), 5_000, []rate{
+		all = append(all, simulation{fmt.Sprintf("%d looks, each after 200 more pairs of units", looks), 3_000, []rate{
 			exactly("z test of a Brownian motion", want),
 			between("Welch's test of normal units", want-0.003, want+0.003),
 		}, each(func(r *rand.Rand, happened []bool) {

@@ -92,7 +92,7 @@ func simulationDraws(n int) int {
 	case os.Getenv("STRATA_LONG") != "":
 		return 100 * n
 	case testing.Short():
-		return max(100, n/5)
+		return max(50, n/5)
 	}
 	return n
 }
