@@ -90,8 +90,9 @@ type Report struct {
 	Description string    `json:"description,omitempty"`
 	Phase       int       `json:"phase"`
 	Status      Status    `json:"status"`
-	Running     bool      `json:"running"` // status and schedule let units in
-	Version     int64     `json:"version"` // of the plan
+	Running     bool      `json:"running"`        // status, schedule and phase let units in
+	Ended       time.Time `json:"ended,omitzero"` // the end of the schedule, where it has been reached
+	Version     int64     `json:"version"`        // of the plan
 	Created     time.Time `json:"created"`
 	Level       float64   `json:"level"`     // of every interval, unless it says otherwise
 	Inference   Inference `json:"inference"` // what the verdicts go by

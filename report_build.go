@@ -46,6 +46,9 @@ func (b *reportBuilder) build() *Report {
 		Experiment: e.Key, Description: e.Description, Phase: b.phase, Status: orDefault(e.Status, StatusDraft),
 		Running: b.running(), Version: b.plan.Version, Created: b.now.UTC(), Level: b.opts.Level, Inference: b.inference(),
 	}
+	if end := e.Schedule.End; !end.IsZero() && !b.now.Before(end) {
+		b.report.Ended = end.UTC()
+	}
 	b.report.Treatments = b.treatments(b.results.Treatments)
 	for _, t := range b.report.Treatments {
 		b.report.Units += t.Units

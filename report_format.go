@@ -37,11 +37,24 @@ func roundTo(v float64, digits int) float64 {
 	return rounded
 }
 
+// percentText prints a relative difference. Those that fill lines with digits
+// get an exponent.
 func percentText(v float64) string {
-	if math.Abs(v) < 1e6 {
-		return fmt.Sprintf("%+.2f %%", 100*v)
+	switch {
+	case math.IsInf(v, 0):
+		return bound(v, number)
+	case math.Abs(v) >= 1e12:
+		return fmt.Sprintf("%+.4g %%", hundredfold(v))
 	}
-	return fmt.Sprintf("%+.3g %%", 100*max(min(v, 1e300), -1e300))
+	return fmt.Sprintf("%+.2f %%", 100*v)
+}
+
+// hundredfold is 100·v, or the largest number where that is beyond it.
+func hundredfold(v float64) float64 {
+	if math.IsInf(v, 0) {
+		return v
+	}
+	return min(max(100*v, -math.MaxFloat64), math.MaxFloat64)
 }
 
 func valueText(e stats.Estimate) string {

@@ -127,7 +127,7 @@ func liftNumber(v float64) string {
 	if size := math.Abs(100 * v); size > 0 && size < 0.005 {
 		decimals = decimalsFor(size, 2)
 	}
-	return withSign(decimalText(100*v, decimals))
+	return withSign(decimalText(hundredfold(v), decimals))
 }
 
 // shareText prints a share as a percentage.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -56,12 +57,16 @@ func printWrapped(out *strings.Builder, word, text string) {
 	}
 }
 
-// state is the status, or what the schedule makes of it.
+// state is the status, or what schedule and phase make of it.
 func (r *Report) state() string {
-	if r.Status.live() && !r.Running {
-		return string(r.Status) + " (not in its schedule or not in this phase)"
+	switch {
+	case !r.Status.live() || r.Running:
+		return string(r.Status)
+	case !r.Ended.IsZero():
+		return "ended on " + r.Ended.Format(time.DateOnly)
+	default:
+		return string(r.Status) + " (not begun, or in another phase)"
 	}
-	return string(r.Status)
 }
 
 func (r *Report) howToRead() string {

@@ -40,8 +40,8 @@ func FiellerLift(control, treatment Group, critical float64) Estimate {
 	}
 	low, high := a.fiellerRoots(critical, g)
 	e := Estimate{Value: a.lift(), Low: low, High: high}.oriented(a.control.Mean)
-	const rounding = 1e-9 // of the roots; beyond that a square has left the range
-	slack := rounding * math.Abs(e.Value)
+	const rounding = 1e-6 // of the roots; beyond that a square has left the range
+	slack := rounding * (1 + math.Abs(e.Value))
 	if !isFinite(e.Low) || !isFinite(e.High) || e.Low > e.Value+slack || e.High < e.Value-slack {
 		return noInterval(e.Value, outOfRange)
 	}
