@@ -25,6 +25,9 @@ func TestPageOfAnyReportIsSound(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := drawReport(t, rt)
 		requireGoodPage(rt, r)
+		if rapid.IntRange(0, 3).Draw(rt, "read back") != 2 { // costs as much again
+			return
+		}
 		_, page := pageOf(rt, r)
 		data, err := json.Marshal(r)
 		require.NoError(rt, err)
@@ -257,7 +260,7 @@ func TestPageDrawsArrows(t *testing.T) {
 // Reports that no package of this module would make are still pages.
 func TestPageOfBrokenNumbers(t *testing.T) {
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e308, -1e308, 5e-324, 0} {
-		for seed := range uint64(8) {
+		for seed := range uint64(2) {
 			r := fullReport(t, 4)
 			random := rand.New(rand.NewPCG(seed, 1))
 			spoil(reflect.ValueOf(r), func() bool { return seed == 0 || random.IntN(4) == 0 }, bad)

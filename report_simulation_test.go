@@ -87,7 +87,7 @@ func simulations() int {
 	case testing.Short():
 		return 10
 	}
-	return 40
+	return 25
 }
 
 func simulationSeed(t *testing.T) uint64 {
