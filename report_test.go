@@ -3,7 +3,9 @@ package strata_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -346,4 +348,80 @@ func TestFunnelsFitTheText(t *testing.T) {
 			require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 100, line)
 		}
 	}
+}
+
+// Attributes that an experiment asks for come with its exposures, and no others;
+// a report is broken down by them, in days of a zone, with whole windows only.
+func TestReportByAttributeDayAndWindow(t *testing.T) {
+	plan := colorPlan(1)
+	plan.Metrics[0].Window = strata.Duration(48 * time.Hour)
+	plan.Experiments[0].Analysis.Breakdowns = []string{"country", "visits", "account", "tags"}
+	eng, store := opened(t, plan)
+	now := time.Now()
+	ages := []time.Duration{time.Hour, 50 * time.Hour, 74 * time.Hour}
+	for i := range 900 {
+		u := user(i)
+		u.Attributes = map[string]any{"country": []string{"DE", "AT", "CH"}[i%3], "visits": i % 2, "account": i%2 == 0, "tags": []string{"a"}, "secret": "x"}
+		exposed := now.Add(-ages[i%3])
+		treatment := []string{"grey", "green"}[i/3%2]
+		require.NoError(t, eng.RecordExposure(strata.ExternalExposure{Unit: u, Experiment: "cta-color", Treatment: treatment, Time: exposed}))
+		if i%5 == 0 {
+			require.NoError(t, eng.Track(u, strata.Purchase{OrderID: fmt.Sprint(i), Time: exposed, Currency: "EUR"}))
+		}
+	}
+	r := report(t, eng, "cta-color", strata.ReportOptions{Attribute: "country"})
+	require.Len(t, r.Breakdown.Segments, 3)
+	for _, s := range r.Breakdown.Segments {
+		require.EqualValues(t, 300, s.Units)
+		require.Equal(t, "benjamini_hochberg", s.Metrics[0].Comparisons[0].Corrected.Correction.String())
+		require.Equal(t, 3, s.Metrics[0].Comparisons[0].Corrected.Family)
+	}
+	require.Contains(t, r.String(), "By country")
+	require.Equal(t, []strata.ImmatureUnits{{Metric: "buyers", Units: 300}}, r.Health.Immature)
+	require.Equal(t, strata.Note, codes(r)[strata.WarnImmature])
+	require.EqualValues(t, 450, r.Metrics[0].Estimates[0].Units)
+
+	whole := report(t, eng, "cta-color", strata.ReportOptions{CompleteWindows: true, NoDays: true})
+	require.EqualValues(t, 300, whole.Metrics[0].Estimates[0].Units)
+	require.EqualValues(t, 900, whole.Units)
+	require.True(t, whole.Health.Immature[0].LeftOut)
+	require.Empty(t, whole.Metrics[0].Comparisons[0].Days)
+
+	zone := time.FixedZone("", -5*60*60)
+	for _, d := range report(t, eng, "cta-color", strata.ReportOptions{Zone: zone}).Metrics[0].Comparisons[0].Days {
+		require.Equal(t, strata.DayOf(d.Day, zone), d.Day)
+	}
+
+	for name, want := range map[string][]string{"visits": {"0", "1"}, "account": {"false", "true"}, "tags": {""}, "secret": {""}} {
+		results, err := store.Results(t.Context(), strata.ResultsParams{Experiment: "cta-color", Attribute: name})
+		require.NoError(t, err)
+		require.Equal(t, want, slices.Sorted(maps.Keys(results.Segments)), name)
+	}
+}
+
+// What is read through an assignment records the same attributes.
+func TestExposuresCarryAttributes(t *testing.T) {
+	plan := colorPlan(1)
+	plan.Experiments[0].Analysis.Breakdowns = []string{"country"}
+	eng, store := opened(t, plan)
+	for i := range 20 {
+		u := user(i)
+		u.Attributes = map[string]any{"country": "DE", "secret": "x"}
+		if i == 0 {
+			u.Attributes["country"] = strings.Repeat("too long ", 30)
+		}
+		a := eng.Assign(u)
+		a.Treatment("cta-color")
+	}
+	flush(t, eng)
+	results, err := store.Results(t.Context(), strata.ResultsParams{Experiment: "cta-color", Attribute: "country"})
+	require.NoError(t, err)
+	count := func(value string) (n int64) {
+		for _, x := range results.Segments[value] {
+			n += x.Units
+		}
+		return n
+	}
+	require.EqualValues(t, 19, count("DE"))
+	require.EqualValues(t, 1, count(""), "a value that is too long is no group of units")
 }
