@@ -32,9 +32,6 @@ type BetaPrior struct {
 	Beta  float64 `json:"beta"`
 }
 
-// Successes is how many of an arm's units did something.
-type Successes struct{ Successes, Units int64 }
-
 // BayesShare compares two shares with Beta posteriors. Chances and losses are
 // those of E. Miller, "Formulas for Bayesian A/B testing" (2013), and C.
 // Stucchio, "Bayesian A/B testing at VWO" (2015), computed as one-dimensional
@@ -44,14 +41,14 @@ type Successes struct{ Successes, Units int64 }
 //
 // There is no result, with a reason, for impossible counts and for priors
 // outside 1e-6 to 1e15.
-func BayesShare(control, treatment Successes, prior BetaPrior) RatePosterior {
+func BayesShare(control, treatment Share, prior BetaPrior) RatePosterior {
 	if prior == (BetaPrior{}) {
 		prior = BetaPrior{1, 1}
 	}
 	if !validPrior(prior.Alpha) || !validPrior(prior.Beta) {
 		return noRate(fmt.Sprintf("a Beta(%v, %v) prior is not in the range of 1e-6 to 1e15", prior.Alpha, prior.Beta))
 	}
-	for i, arm := range []Successes{control, treatment} {
+	for i, arm := range []Share{control, treatment} {
 		if arm.Successes < 0 || arm.Units < arm.Successes {
 			return noRate(fmt.Sprintf("%s: %d successes of %d units", armNames[i], arm.Successes, arm.Units))
 		}
@@ -65,7 +62,7 @@ func BayesShare(control, treatment Successes, prior BetaPrior) RatePosterior {
 	return out.withMeans(aC/(aC+bC), aT/(aT+bT))
 }
 
-func (p BetaPrior) posterior(s Successes) (a, b float64) {
+func (p BetaPrior) posterior(s Share) (a, b float64) {
 	return p.Alpha + float64(s.Successes), p.Beta + float64(s.Units-s.Successes)
 }
 

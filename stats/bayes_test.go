@@ -27,9 +27,9 @@ func millerWin(aA, bA, aB, bB float64) float64 {
 
 func TestBayesShareAgainstTheClosedForm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(label string) Successes {
+		draw := func(label string) Share {
 			n := rapid.Int64Range(0, 3000).Draw(t, label+" units")
-			return Successes{rapid.Int64Range(0, n).Draw(t, label+" successes"), n}
+			return Share{rapid.Int64Range(0, n).Draw(t, label+" successes"), n}
 		}
 		prior := BetaPrior{float64(rapid.IntRange(1, 5).Draw(t, "alpha")), rapid.Float64Range(0.1, 5).Draw(t, "beta")}
 		c, tr := draw("control"), draw("treatment")
@@ -68,7 +68,7 @@ func TestBayesCountAgainstTheClosedForm(t *testing.T) {
 // With a hundred million units the posteriors are normal to many digits.
 func TestConjugateComparisonsOfHugeCounts(t *testing.T) {
 	const n = 100_000_000
-	share := BayesShare(Successes{10_000_000, n}, Successes{10_005_000, n}, BetaPrior{})
+	share := BayesShare(Share{10_000_000, n}, Share{10_005_000, n}, BetaPrior{})
 	p, q := 0.1, 0.10005
 	se := math.Sqrt((p*(1-p) + q*(1-q)) / n)
 	normal := NormalPosterior(q-p, se, NormalPrior{}, 0.95)
@@ -81,24 +81,24 @@ func TestConjugateComparisonsOfHugeCounts(t *testing.T) {
 	require.InDelta(t, normal.Win, count.Win, 1e-5)
 	require.InEpsilon(t, normal.LossShip, count.LossShip, 1e-3)
 
-	same := BayesShare(Successes{1 << 60, 1 << 61}, Successes{1 << 60, 1 << 61}, BetaPrior{})
+	same := BayesShare(Share{1 << 60, 1 << 61}, Share{1 << 60, 1 << 61}, BetaPrior{})
 	require.InDelta(t, 0.5, same.Win, 1e-6)
 }
 
 // Extreme priors and separations: no underflow to nonsense, small losses keep
 // their sign and size.
 func TestConjugateTails(t *testing.T) {
-	far := BayesShare(Successes{100, 1000}, Successes{300, 1000}, BetaPrior{})
+	far := BayesShare(Share{100, 1000}, Share{300, 1000}, BetaPrior{})
 	require.InEpsilon(t, 1, far.Win, 1e-12)
 	require.Positive(t, far.LossShip)
 	require.Less(t, far.LossShip, 1e-25)
-	back := BayesShare(Successes{300, 1000}, Successes{100, 1000}, BetaPrior{})
+	back := BayesShare(Share{300, 1000}, Share{100, 1000}, BetaPrior{})
 	require.Positive(t, back.Win)
 	require.Less(t, back.Win, 1e-25)
-	jeffreys := BayesShare(Successes{0, 0}, Successes{0, 0}, BetaPrior{0.01, 0.01})
+	jeffreys := BayesShare(Share{0, 0}, Share{0, 0}, BetaPrior{0.01, 0.01})
 	require.InDelta(t, 0.5, jeffreys.Win, 1e-9)
 	require.InEpsilon(t, 0.25, jeffreys.LossShip, 0.02, "two coins of 0 or 1: worse by 1 in a quarter of cases")
-	skewed := BayesShare(Successes{0, 1_000_000}, Successes{1_000_000, 1_000_000}, BetaPrior{})
+	skewed := BayesShare(Share{0, 1_000_000}, Share{1_000_000, 1_000_000}, BetaPrior{})
 	require.Equal(t, 1.0, skewed.Win)
 	require.InDelta(t, 1, skewed.LossKeep, 1e-5)
 }
@@ -126,9 +126,9 @@ func TestBayesReasons(t *testing.T) {
 		require.Equal(t, got, back)
 	}
 	for reason, got := range map[string]RatePosterior{
-		"control: 3 successes of 2": BayesShare(Successes{3, 2}, Successes{}, BetaPrior{}),
-		"treatment: -1 successes":   BayesShare(Successes{}, Successes{-1, 2}, BetaPrior{}),
-		"Beta(NaN, 1)":              BayesShare(Successes{}, Successes{}, BetaPrior{nan, 1}),
+		"control: 3 successes of 2": BayesShare(Share{3, 2}, Share{}, BetaPrior{}),
+		"treatment: -1 successes":   BayesShare(Share{}, Share{-1, 2}, BetaPrior{}),
+		"Beta(NaN, 1)":              BayesShare(Share{}, Share{}, BetaPrior{nan, 1}),
 		"control: 3 events":         BayesCount(Events{3, 0}, Events{1, 1}, GammaPrior{}),
 		"treatment: 1 events":       BayesCount(Events{3, 1}, Events{1, math.Inf(1)}, GammaPrior{}),
 		"Gamma(-1, 0)":              BayesCount(Events{3, 1}, Events{1, 1}, GammaPrior{Shape: -1}),

@@ -130,7 +130,7 @@ func BenchmarkBayesShare(b *testing.B) {
 	for _, n := range []int64{100, 1_000_000, 100_000_000} {
 		b.Run(fmt.Sprintf("units=%d", n), func(b *testing.B) {
 			for b.Loop() {
-				ratesSink = BayesShare(Successes{n / 10, n}, Successes{n/10 + n/1000, n}, BetaPrior{})
+				ratesSink = BayesShare(Share{n / 10, n}, Share{n/10 + n/1000, n}, BetaPrior{})
 			}
 		})
 	}

@@ -73,7 +73,7 @@ func runBayesShare(t *testing.T, data json.RawMessage) outputs {
 		PriorBeta          float64 `json:"prior_beta"`
 	}](t, data)
 	return rateOutputs(t, BayesShare(
-		Successes{in.Control.Sum, in.Control.N}, Successes{in.Treatment.Sum, in.Treatment.N},
+		Share{in.Control.Sum, in.Control.N}, Share{in.Treatment.Sum, in.Treatment.N},
 		BetaPrior{in.PriorAlpha, in.PriorBeta}))
 }
 

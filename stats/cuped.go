@@ -38,7 +38,7 @@ type CUPEDOptions struct {
 	Theta []float64
 
 	// MinUnits is how many units both arms must have together. Zero means
-	// DefaultMinUnits.
+	// DefaultCUPEDUnits.
 	MinUnits int64
 
 	// BalanceAlpha is the p-value below which a covariate that differs
@@ -52,9 +52,9 @@ type CUPEDOptions struct {
 }
 
 const (
-	// DefaultMinUnits is the number of units below which CUPED does not
+	// DefaultCUPEDUnits is the number of units below which CUPED does not
 	// adjust, as in Statsig.
-	DefaultMinUnits = 100
+	DefaultCUPEDUnits = 100
 
 	// DefaultBalanceAlpha is GrowthBook's threshold for an imbalance before
 	// the experiment.
@@ -143,7 +143,7 @@ func mergedMoments(a, b Moments) (Moments, error) {
 
 func (o CUPEDOptions) withDefaults() CUPEDOptions {
 	if o.MinUnits == 0 {
-		o.MinUnits = DefaultMinUnits
+		o.MinUnits = DefaultCUPEDUnits
 	}
 	if o.BalanceAlpha == 0 {
 		o.BalanceAlpha = DefaultBalanceAlpha

@@ -139,7 +139,7 @@ func ExampleBayesLift() {
 }
 
 func ExampleBayesShare() {
-	r := stats.BayesShare(stats.Successes{Successes: 510, Units: 10_000}, stats.Successes{Successes: 570, Units: 10_050}, stats.BetaPrior{})
+	r := stats.BayesShare(stats.Share{Successes: 510, Units: 10_000}, stats.Share{Successes: 570, Units: 10_050}, stats.BetaPrior{})
 	fmt.Printf("better with probability %.3f, shipping loses %.6f\n", r.Win, r.LossShip)
 
 	// Output:

@@ -22,7 +22,7 @@ import (
 // It is bounded only when g = critical² v_C/m_C² is below 1: when the control
 // mean itself is significantly different from 0. Otherwise there is no
 // interval, and Reason gives g. It is not estimable when the control mean is
-// 0, and has no interval when an arm has no variance or critical is not a
+// 0, and has no interval when neither arm varies or critical is not a
 // positive number. With a negative baseline a larger treatment mean is still
 // a positive lift.
 func FiellerLift(control, treatment Group, critical float64) Estimate {

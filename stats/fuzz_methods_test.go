@@ -173,7 +173,7 @@ func FuzzBayes(f *testing.F) {
 	f.Add(int64(0), int64(0), int64(1), int64(1), 1e-6, 1e-6, 1e300, 1e-280)
 	f.Fuzz(func(t *testing.T, sC, nC, sT, nT int64, a, b, eC, eT float64) {
 		for _, r := range []RatePosterior{
-			BayesShare(Successes{sC, nC}, Successes{sT, nT}, BetaPrior{a, b}),
+			BayesShare(Share{sC, nC}, Share{sT, nT}, BetaPrior{a, b}),
 			BayesCount(Events{sC, eC}, Events{sT, eT}, GammaPrior{a, b}),
 		} {
 			sound(t, 0, r.Win, 1-r.Win, r.LossShip, r.LossKeep, r.ControlMean, r.TreatmentMean)

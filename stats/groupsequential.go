@@ -114,8 +114,12 @@ func (g GroupSequential) Boundaries(information []float64) Boundaries {
 // has been spent is not taken back, also when the plan has been overrun since.
 // The new look gets what its fraction allows beyond that, and everything that
 // is left once the plan is reached. So the error rate is kept as long as each
-// look was used with the boundary that Next gave it at the time.
+// look was used with the boundary that Next gave it at the time. There are no
+// boundaries, with a reason, without a plan: the first look would spend it all.
 func (g GroupSequential) Next(taken []Boundary, information float64) Boundaries {
+	if g.Planned == 0 {
+		return Boundaries{Reason: "Planned is 0: without the information of the planned end the first look would spend all of the error rate"}
+	}
 	g = g.withDefaults()
 	return g.solve(1-g.Level, taken, []float64{information})
 }

@@ -259,7 +259,7 @@ func TestGroupSequentialReasons(t *testing.T) {
 		"information 0 after":   GroupSequential{}.Boundaries([]float64{0, 1}),
 		"information 0.5 after": GroupSequential{}.Boundaries([]float64{1, 0.5}),
 		"information NaN":       GroupSequential{}.Boundaries([]float64{nan}),
-		"boundary 0":            GroupSequential{}.Next([]Boundary{{Information: 1}}, 2),
+		"boundary 0":            GroupSequential{Planned: 4}.Next([]Boundary{{Information: 1}}, 2),
 		"0 looks, want":         WangTsiatis{}.Boundaries(0),
 		"shape 3 is":            WangTsiatis{Delta: 3}.Boundaries(2),
 		"one-sided level of":    WangTsiatis{Level: 0.5, OneSided: true}.Boundaries(2),

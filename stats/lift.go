@@ -20,8 +20,8 @@ import "math"
 // lognormal amounts of sigma 1.5, some 40 an arm, 95% intervals cover 87%
 // (TestSimulationCoverageOfLifts).
 //
-// It is not estimable when the control mean is 0, and has no interval when an
-// arm has no variance or critical is not a positive number.
+// It is not estimable when the control mean is 0, and has no interval when
+// neither arm varies or critical is not a positive number.
 func DeltaLift(control, treatment Group, critical float64) Estimate {
 	a := checkArms(control, treatment)
 	if e, ok := a.noLift(); !ok {
@@ -53,7 +53,7 @@ func (a twoArms) relativeVariances() (control, treatment float64) {
 // arm with skewed amounts, 95% intervals of LogLift cover 90%.
 //
 // It has no interval when the means do not have the same sign or one is 0,
-// when an arm has no variance, or when critical is not a positive number.
+// when neither arm varies, or when critical is not a positive number.
 // With negative means, as everywhere in this package, a larger treatment mean
 // is a positive lift.
 func LogLift(control, treatment Group, critical float64) Estimate {

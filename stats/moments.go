@@ -237,3 +237,19 @@ func (m Moments) Covariance(i, j int) float64 {
 	}
 	return c / float64(m.n-1)
 }
+
+// EffectiveUnits is how many units of equal size would carry as much of the
+// sum of variable i: (Σx)²/Σx², L. Kish, "Survey Sampling" (1965), section 11.7.
+// Of zeros and ones it is the number of ones; of revenue that a few units
+// bring, hardly more than those few. Between 0 and N; it says nothing of values
+// that may be negative beyond that their mean is near 0 for their spread. A mean
+// of values that are not negative is near to normal when there are some 30. It
+// panics when the sample has no variable i.
+func (m Moments) EffectiveUnits(i int) float64 {
+	mean, c := m.Mean(i), m.Comoment(i, i)
+	if m.n == 0 || mean == 0 {
+		return 0
+	}
+	spread := math.Sqrt(c/float64(m.n)) / math.Abs(mean) // of the values, relative to the mean
+	return float64(m.n) / (1 + spread*spread)
+}

@@ -274,3 +274,26 @@ func TestMomentsJSONRefuses(t *testing.T) {
 		require.ErrorContains(t, json.Unmarshal([]byte(text), &m), want, text)
 	}
 }
+
+// The effective units of a share are the units that have it, and of anything
+// else what resampling by hand says.
+func TestEffectiveUnits(t *testing.T) {
+	var share, revenue, same, none Moments
+	for i := range 1000 {
+		share = add(t, share, float64(max(0, min(1, 17-i))))
+		revenue = add(t, revenue, map[int]float64{3: 100, 500: 50, 999: 1}[i])
+		same = add(t, same, -4)
+		none = add(t, none, 0)
+	}
+	require.InDelta(t, 17, share.EffectiveUnits(0), 1e-9)
+	require.InDelta(t, 151.0*151/(100*100+50*50+1), revenue.EffectiveUnits(0), 1e-9)
+	require.InDelta(t, 1000, same.EffectiveUnits(0), 1e-9)
+	require.Zero(t, none.EffectiveUnits(0))
+	require.Zero(t, Moments{}.EffectiveUnits(0))
+}
+
+func add(t *testing.T, m Moments, values ...float64) Moments {
+	t.Helper()
+	require.NoError(t, m.Add(values...))
+	return m
+}
