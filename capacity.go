@@ -251,7 +251,7 @@ func (c *capacityPlanner) match(e *Experiment) float64 {
 
 func (c *capacityPlanner) role(e *Experiment, key string) Role {
 	m := c.plan.Metric(key)
-	b := reportBuilder{experiment: e, metrics: []Metric{*c.plan.Metric(e.Metrics[0])}}
+	b := reportBuilder{experiment: e}
 	return b.role(m, max(1, len(m.Steps))-1)
 }
 

@@ -111,6 +111,17 @@ type History struct {
 	// began.
 	Resized bool `json:"resized,omitempty"`
 
+	// EndMoved means that the end of the schedule was set or changed after the
+	// phase began: it was not planned, so a report goes on by always-valid
+	// intervals. StoppedEarly means that the experiment was stopped before its
+	// end, or had none.
+	EndMoved     bool `json:"end_moved,omitempty"`
+	StoppedEarly bool `json:"stopped_early,omitempty"`
+
+	// AnalysisChanged means that the primary metrics, or how a metric of the
+	// experiment is defined, were changed after the phase began. Reports say so.
+	AnalysisChanged bool `json:"analysis_changed,omitempty"`
+
 	// KeepFrom and KeepBefore bound the plan versions whose exposures are kept:
 	// at least KeepFrom, where the exposed last followed the newest allocation
 	// by policy Fresh, and below KeepBefore, from where on units are drawn as
@@ -244,6 +255,14 @@ func (e *Experiment) openBuckets(now time.Time) Buckets {
 			}
 		}
 	})
+}
+
+// primary returns the keys of the metrics that decide.
+func (e *Experiment) primary() []string {
+	if len(e.Analysis.Primary) == 0 && len(e.Metrics) > 0 {
+		return e.Metrics[:1]
+	}
+	return e.Analysis.Primary
 }
 
 func (e *Experiment) salt() string { return orKey(e.Salt, e.Key) }

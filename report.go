@@ -40,8 +40,9 @@ type ReportOptions struct {
 	Version int64
 
 	// Inference is what verdicts go by; both kinds of interval are reported
-	// anyway. Empty means OneLook for an experiment that has reached the end of
-	// its schedule, and AlwaysValid for any other.
+	// anyway. Empty means OneLook for a phase that has reached the end that its
+	// schedule had from the start and of which all windows are over, and
+	// AlwaysValid for any other.
 	Inference Inference
 
 	// CompleteWindows leaves units out of a metric until its window is over.
@@ -50,8 +51,8 @@ type ReportOptions struct {
 	// time shows less.
 	CompleteWindows bool
 
-	// Attribute asks for a breakdown by an attribute of the unit, one of
-	// [Analysis.Breakdowns]. Empty means none.
+	// Attribute asks for a breakdown by an attribute of the unit, which must be
+	// one of [Analysis.Breakdowns]. Empty means none.
 	Attribute string
 
 	// Zone is where days begin, for the results by day. Nil means UTC.

@@ -32,7 +32,12 @@ func (b *reportBuilder) breakdown() {
 		for j := range all.Segments[i].Metrics {
 			r := &all.Segments[i].Metrics[j]
 			for k := range r.Comparisons {
-				f.comparisons = append(f.comparisons, &r.Comparisons[k])
+				c := &r.Comparisons[k]
+				if c.by(b.report.Inference).Test.Reason == "" { // small segments are many
+					f.comparisons = append(f.comparisons, c)
+				} else {
+					b.decideFamily(&testFamily{stats.NoCorrection, []*MetricComparison{c}})
+				}
 			}
 		}
 	}

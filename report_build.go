@@ -34,6 +34,9 @@ func newReportBuilder(plan *Plan, experiment string, opts ReportOptions) (*repor
 			b.metrics = append(b.metrics, *m)
 		}
 	}
+	if opts.Attribute != "" && !slices.Contains(e.Analysis.Breakdowns, opts.Attribute) {
+		return nil, fmt.Errorf("%w: ReportOptions.Attribute = %q: experiment %q records %q with its exposures; add it to analysis.breakdowns", ErrConfig, opts.Attribute, experiment, e.Analysis.Breakdowns)
+	}
 	if err := (&Plan{Metrics: b.metrics}).Validate(); err != nil { // a store does not validate
 		return nil, fmt.Errorf("metrics of experiment %q in plan version %d: %w", experiment, plan.Version, err)
 	}
@@ -46,9 +49,7 @@ func (b *reportBuilder) build() *Report {
 		Experiment: e.Key, Description: e.Description, Phase: b.phase, Status: orDefault(e.Status, StatusDraft),
 		Running: b.running(), Version: b.plan.Version, Created: b.now.UTC(), Level: b.opts.Level, Inference: b.inference(),
 	}
-	if end := e.Schedule.End; !end.IsZero() && !b.now.Before(end) {
-		b.report.Ended = end.UTC()
-	}
+	b.report.Ended = b.ended()
 	b.report.Treatments = b.treatments(b.results.Treatments)
 	for _, t := range b.report.Treatments {
 		b.report.Units += t.Units
@@ -78,16 +79,38 @@ func (b *reportBuilder) forgetArms(metrics []MetricReport) {
 	}
 }
 
-// inference is what verdicts go by.
+// inference is what verdicts go by: one look where the phase reached the end
+// that it had from its start, and nothing can change any more.
 func (b *reportBuilder) inference() Inference {
-	if b.opts.Inference != "" {
+	switch {
+	case b.opts.Inference != "":
 		return b.opts.Inference
-	}
-	end := b.experiment.Schedule.End
-	if !end.IsZero() && !b.now.Before(end) && b.experiment.Status != StatusStopped {
+	case b.ended().IsZero() || b.experiment.History.EndMoved || b.immatureUnits() > 0:
+		return AlwaysValid
+	default:
 		return OneLook
 	}
-	return AlwaysValid
+}
+
+// ended returns the end of the schedule where the phase ran up to it, or the
+// zero time.
+func (b *reportBuilder) ended() time.Time {
+	e := b.experiment
+	began := e.Status != "" && e.Status != StatusDraft
+	if end := e.Schedule.End; began && b.phase == e.Phase && !end.IsZero() && !b.now.Before(end) && !e.History.StoppedEarly {
+		return end.UTC()
+	}
+	return time.Time{}
+}
+
+// immatureUnits is how many windows are not over, all metrics together.
+func (b *reportBuilder) immatureUnits() (n int64) {
+	for _, t := range b.results.Treatments {
+		for _, m := range t.Metrics {
+			n += m.Immature
+		}
+	}
+	return n
 }
 
 // treatments lists the plan's treatments, control first, and behind them those
@@ -194,15 +217,11 @@ func (b *reportBuilder) metricReport(in map[string]TreatmentResults, m *Metric, 
 
 // role says what a metric is for. Of a primary funnel the last step decides.
 func (b *reportBuilder) role(m *Metric, entry int) Role {
-	primary := b.experiment.Analysis.Primary
-	if len(primary) == 0 && len(b.metrics) > 0 {
-		primary = []string{b.metrics[0].Key}
-	}
 	last := entry == max(1, len(m.Steps))-1
 	switch {
 	case m.Guardrail:
 		return RoleGuardrail
-	case slices.Contains(primary, m.Key) && last:
+	case slices.Contains(b.experiment.primary(), m.Key) && last:
 		return RolePrimary
 	default:
 		return RoleSecondary

@@ -13,16 +13,76 @@ type arms struct {
 	control, treatment stats.Group
 	reference          stats.Reference
 	shares             *[2]stats.Share // of a share that is not adjusted
+	evidence           evidence
 	sequence           stats.ConfidenceSequence
+}
+
+// evidence is on how many units the poorer arm of a comparison rests. Means
+// become normal with the units that carry them, not with those that are exposed:
+// ten buyers among a thousand units are ten.
+type evidence struct {
+	units float64 // that have the conversion, or effective ones of a count, sum or ratio
+	share bool
+}
+
+// How much evidence the normal distribution takes. Shares below SmallCount are
+// compared exactly for one look. Counts and amounts have no exact test: without
+// alwaysEvidence there is no always-valid comparison, which would be wrong in
+// the tails that daily looks search; without stats.SmallCount there is none at all.
+const alwaysEvidence = 30
+
+// evidenceOf looks at both arms. Means of values are not counted: they may well
+// be around 0, and the units without a value are left out already.
+func evidenceOf(m *Metric, control, treatment *stats.Moments) evidence {
+	e := evidence{units: math.Inf(1), share: isShare(m)}
+	for _, arm := range []*stats.Moments{control, treatment} {
+		switch {
+		case e.share:
+			s := shareOf(arm)
+			e.units = min(e.units, float64(max(0, min(s.Successes, s.Units-s.Successes))))
+		case m.Type == MetricRatio:
+			e.units = min(e.units, effective(arm, 0), effective(arm, 1))
+		case m.Type != MetricMean:
+			e.units = min(e.units, effective(arm, 0))
+		}
+	}
+	return e
+}
+
+func effective(m *stats.Moments, i int) float64 {
+	if i >= m.K() {
+		return 0
+	}
+	return m.EffectiveUnits(i)
+}
+
+// tooFew says why there is no comparison of a kind, or nothing.
+func (e evidence) tooFew(i Inference) string {
+	need := float64(alwaysEvidence)
+	if e.share || i == OneLook {
+		need = stats.SmallCount
+	}
+	switch {
+	case e.units >= need || e.share && i == OneLook:
+		return ""
+	case e.share:
+		return fmt.Sprintf("in one arm %s from the others, always-valid intervals need %d", count(int64(e.units), "unit differs", "units differ"), stats.SmallCount)
+	default:
+		return fmt.Sprintf("one arm rests on hardly more than %s, %v are needed", count(int64(math.Ceil(e.units)), "unit", "units"), need)
+	}
 }
 
 // arms returns those of a metric, adjusted for the past where there is one.
 func (b *reportBuilder) arms(in map[string]TreatmentResults, m *Metric, entry int, control, treatment string) (arms, *Adjustment) {
-	a := arms{
-		control: b.group(in, m, control, entry), treatment: b.group(in, m, treatment, entry),
-		sequence: b.sequence(),
-	}
 	before, after := b.moments(in, m, control, entry), b.moments(in, m, treatment, entry)
+	a := arms{
+		control: groupOf(m, &before), treatment: groupOf(m, &after),
+		evidence: evidenceOf(m, &before, &after), sequence: b.sequence(),
+	}
+	if b.unknown(treatment) {
+		a.treatment = stats.Group{NoMean: true, Reason: "the plan does not have this treatment"}
+		return a, nil
+	}
 	if isShare(m) {
 		// The variance of a share follows from the share itself, so the test
 		// is the unpooled z of textbooks; everything else gets Welch's t.
@@ -32,16 +92,26 @@ func (b *reportBuilder) arms(in map[string]TreatmentResults, m *Metric, entry in
 	if m.PrePeriod == 0 {
 		return a, nil
 	}
-	unadjusted, _ := a.oneLook(b.opts.Level)
+	unadjusted, exact := a.oneLook(b.opts.Level)
 	adjustment := &Adjustment{Unadjusted: unadjusted}
 	adjusted := cuped(m, before, after, stats.CUPEDOptions{})
 	adjustment.Reason = adjusted.Reason
-	if adjusted.Reason == "" {
+	switch {
+	case exact || a.evidence.tooFew(OneLook) != "":
+		adjustment.Reason = "too few units to adjust"
+	case adjusted.Reason == "":
 		adjustment.Applied, adjustment.VarianceReduction = true, adjusted.VarianceReduction
 		adjustment.Theta = adjusted.ControlTheta[0]
 		a.adjust(&adjusted, m.scale())
 	}
 	return a, adjustment
+}
+
+// unknown reports whether the plan does not have a treatment. Its units are
+// shown and compared with nothing.
+func (b *reportBuilder) unknown(treatment string) bool {
+	with := b.sharedWith()
+	return b.experiment.treatment(treatment) < 0 && (with == nil || with.treatment(treatment) != 0)
 }
 
 func cuped(m *Metric, control, treatment stats.Moments, options stats.CUPEDOptions) stats.CUPEDResult {
@@ -90,17 +160,31 @@ func (a *arms) oneLook(level float64) (c stats.Comparison, exact bool) {
 		p := stats.CompareProportions(a.shares[0], a.shares[1], options)
 		return p.Comparison, p.Exact
 	}
-	return stats.Compare(a.control, a.treatment, options), false
+	return withheld(stats.Compare(a.control, a.treatment, options), a.evidence.tooFew(OneLook)), false
 }
 
 // always compares for any number of looks.
 func (a *arms) always(level float64) stats.Comparison {
-	c := stats.Anytime(a.control, a.treatment, atLevel(a.sequence, level))
-	if reason := a.few(); reason != "" {
-		c.Test = stats.Test{PValue: 1, Reason: reason}
-		c.Difference, c.Lift = pointOnly(c.Difference, reason), pointOnly(c.Lift, reason)
+	return withheld(stats.Anytime(a.control, a.treatment, atLevel(a.sequence, level)), a.evidence.tooFew(AlwaysValid))
+}
+
+// withheld leaves the numbers of a comparison, and takes test and intervals
+// away where there is a reason to.
+func withheld(c stats.Comparison, reason string) stats.Comparison {
+	if reason == "" || c.Test.Reason != "" {
+		return c
 	}
+	c.Test = stats.Test{PValue: 1, Reason: reason}
+	c.Difference, c.Lift = pointOnly(c.Difference, reason), pointOnly(c.Lift, reason)
 	return c
+}
+
+// pointOnly takes the interval of an estimate away, where it has one.
+func pointOnly(e stats.Estimate, reason string) stats.Estimate {
+	if e.Reason != "" {
+		return e
+	}
+	return stats.Estimate{Value: e.Value, Reason: reason}
 }
 
 // alwaysIntervals are the intervals of always, without its test and for a
@@ -108,7 +192,7 @@ func (a *arms) always(level float64) stats.Comparison {
 func (a *arms) alwaysIntervals(m *multipliers) (difference, lift stats.Estimate) {
 	se := math.Sqrt(a.control.Variance/float64(a.control.N) + a.treatment.Variance/float64(a.treatment.N))
 	d := a.treatment.Mean - a.control.Mean
-	few := a.few() != "" || min(a.control.N, a.treatment.N) < stats.DefaultMinimumUnits
+	few := a.evidence.tooFew(AlwaysValid) != "" || min(a.control.N, a.treatment.N) < stats.DefaultMinimumUnits
 	half := m.of(a.control.N+a.treatment.N) * se
 	if few || a.control.Reason != "" || a.treatment.Reason != "" || !(half > 0) || math.IsInf(d-half, 0) || math.IsInf(d+half, 0) {
 		c := a.always(a.sequence.Level) // for its reasons
@@ -130,26 +214,6 @@ func (m *multipliers) of(units int64) float64 {
 		m.units, m.last = units, m.sequence.Multiplier(units)
 	}
 	return m.last
-}
-
-func pointOnly(e stats.Estimate, reason string) stats.Estimate {
-	return stats.Estimate{Value: e.Value, NoValue: e.NoValue, Reason: reason}
-}
-
-// few says that a share rests on too few units for an always-valid interval,
-// which needs the normal distribution at every look.
-func (a *arms) few() string {
-	if a.shares == nil {
-		return ""
-	}
-	least := int64(math.MaxInt64)
-	for _, s := range a.shares {
-		least = min(least, s.Successes, s.Units-s.Successes)
-	}
-	if least >= stats.SmallCount {
-		return ""
-	}
-	return fmt.Sprintf("in one arm %s from the others, always-valid intervals need %d", count(max(least, 0), "unit differs", "units differ"), stats.SmallCount)
 }
 
 // compare compares a treatment with the control in one metric.

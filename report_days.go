@@ -16,7 +16,9 @@ func (b *reportBuilder) days() {
 	for i := range metrics {
 		definitions[i] = b.metricOf(metrics[i].Metric)
 		for j := range metrics[i].Comparisons {
-			metrics[i].Comparisons[j].Days = make([]DayComparison, 0, len(b.results.Days))
+			if n := len(b.results.Days); n > 0 {
+				metrics[i].Comparisons[j].Days = make([]DayComparison, 0, n)
+			}
 		}
 	}
 	arms := make([]dayArm, len(b.report.Treatments))
@@ -54,15 +56,15 @@ func dayArmOf(in map[string]MetricResults, m *Metric, entry int) dayArm {
 
 // day adds a day to a comparison.
 func (b *reportBuilder) day(m *Metric, c *MetricComparison, day *DayResults, control, treatment *dayArm, by *multipliers) {
-	a := arms{control: control.group, treatment: treatment.group, sequence: c.arms.sequence}
-	if a.control.N == 0 && a.treatment.N == 0 {
+	if control.group.N == 0 && treatment.group.N == 0 || c.arms.treatment.NoMean {
 		return
 	}
-	switch {
-	case c.Adjustment != nil && c.Adjustment.Applied:
+	a := arms{
+		control: control.group, treatment: treatment.group,
+		evidence: evidenceOf(m, control.moments, treatment.moments), sequence: c.arms.sequence,
+	}
+	if c.Adjustment != nil && c.Adjustment.Applied {
 		a.control, a.treatment = adjustedBy(m, c.Adjustment.Theta, control.moments, treatment.moments)
-	case isShare(m):
-		a.shares = &[2]stats.Share{shareOf(control.moments), shareOf(treatment.moments)}
 	}
 	stood := DayComparison{Day: day.Day, Units: a.control.N + a.treatment.N}
 	stood.Difference, stood.Lift = a.alwaysIntervals(by)

@@ -11,12 +11,18 @@ type testFamily struct {
 // decide corrects the comparisons of a report for each other: Holm over those
 // of primary metrics, Benjamini and Hochberg over the rest, and nothing over
 // guardrails, where every correction would hide harm.
+//
+// Treatments that the plan does not have belong to no family.
 func (b *reportBuilder) decide(metrics []MetricReport) {
 	primary := &testFamily{correction: stats.Holm}
 	secondary := &testFamily{correction: stats.BenjaminiHochberg}
 	for i := range metrics {
 		for j := range metrics[i].Comparisons {
 			c := &metrics[i].Comparisons[j]
+			if b.unknown(c.Treatment) {
+				b.decideFamily(&testFamily{stats.NoCorrection, []*MetricComparison{c}})
+				continue
+			}
 			switch metrics[i].Role {
 			case RolePrimary:
 				primary.comparisons = append(primary.comparisons, c)
@@ -32,19 +38,16 @@ func (b *reportBuilder) decide(metrics []MetricReport) {
 }
 
 // decideFamily makes the decisions of comparisons that are corrected for each
-// other. Those without a test take no part.
+// other. Those that cannot be tested yet count as p = 1: a family that grew with
+// the data would give all of the error rate to whoever comes first.
 func (b *reportBuilder) decideFamily(f *testFamily) {
-	var p []float64
-	var tested []*MetricComparison
-	for _, c := range f.comparisons {
+	p := make([]float64, len(f.comparisons))
+	for i, c := range f.comparisons {
 		plain := c.by(b.report.Inference)
+		p[i] = plain.Test.PValue // 1 where there is no test
 		c.Corrected = Corrected{
-			Inference: b.report.Inference, Correction: f.correction, PValue: 1,
+			Inference: b.report.Inference, Correction: f.correction, Family: len(p), PValue: 1,
 			Level: b.opts.Level, Difference: plain.Difference, Lift: plain.Lift,
-		}
-		if plain.Test.Reason == "" {
-			p = append(p, plain.Test.PValue)
-			tested = append(tested, c)
 		}
 	}
 	adjusted, err := stats.Adjust(f.correction, p)
@@ -55,9 +58,13 @@ func (b *reportBuilder) decideFamily(f *testFamily) {
 	if err != nil {
 		return
 	}
-	for i, c := range tested {
+	for i, c := range f.comparisons {
 		d := &c.Corrected
-		d.Family, d.PValue, d.Level = len(tested), adjusted[i], levels[i]
+		if reason := c.by(b.report.Inference).Test.Reason; reason != "" {
+			d.Difference, d.Lift = pointOnly(d.Difference, reason), pointOnly(d.Lift, reason)
+			continue
+		}
+		d.PValue, d.Level = adjusted[i], levels[i]
 		if d.Level != b.opts.Level {
 			corrected := c.at(d.Inference, d.Level)
 			d.Difference, d.Lift = corrected.Difference, corrected.Lift

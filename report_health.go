@@ -101,8 +101,23 @@ func (b *reportBuilder) sampleRatio() {
 	for i := range b.results.Days {
 		history = append(history, b.counts(b.results.Days[i].Treatments))
 	}
-	looks := stats.SequentialSampleRatio{}.Looks(append(history, counts), weights)
-	h.SequentialSampleRatio = looks[len(looks)-1]
+	h.SequentialSampleRatio = sequentialRatio(append(history, counts), weights)
+}
+
+// sequentialRatio is the last look with the smallest p-value of all. A look
+// that cannot be used does not hide the others.
+func sequentialRatio(history [][]int64, weights []float64) stats.SampleRatioResult {
+	looks := stats.SequentialSampleRatio{}.Looks(history, weights)
+	last, smallest := looks[len(looks)-1], 1.0
+	for _, look := range looks {
+		if look.Reason == "" {
+			last, smallest = look, min(smallest, look.PValue)
+		}
+	}
+	if last.Reason == "" {
+		last.PValue = smallest
+	}
+	return last
 }
 
 // counts are the units by treatment, in the report's order.
@@ -154,7 +169,7 @@ func (b *reportBuilder) prePeriod() {
 		var groups []stats.Group
 		for _, t := range b.report.Treatments {
 			if moments := b.moments(b.results.Treatments, m, t.Treatment, 0); moments.N() > 0 {
-				groups = append(groups, pastGroup(m, moments))
+				groups = append(groups, pastGroup(m, &moments))
 			}
 		}
 		b.report.Health.PrePeriod = append(b.report.Health.PrePeriod, PrePeriodBalance{m.Key, stats.Balance(groups...)})
@@ -163,11 +178,11 @@ func (b *reportBuilder) prePeriod() {
 
 // pastGroup is an arm's estimate of the metric over the time before the
 // exposure.
-func pastGroup(m *Metric, moments stats.Moments) stats.Group {
+func pastGroup(m *Metric, moments *stats.Moments) stats.Group {
 	if m.Type == MetricRatio {
-		return stats.GroupRatio(moments, 2, 3)
+		return stats.GroupRatio(*moments, 2, 3)
 	}
-	return stats.GroupMean(moments, 1)
+	return stats.GroupMean(*moments, 1)
 }
 
 // losses tests whether units that lost events, or may have, are spread over
@@ -244,11 +259,10 @@ const (
 	WarnMissing        = "missing_values"
 	WarnDenominator    = "denominator"
 	WarnFew            = "few_events"
-	WarnHeavy          = "heavy_tail"
 	WarnImmature       = "immature_units"
 	WarnStale          = "stale"
 	WarnSharedControl  = "shared_control"
-	WarnSegments       = "segments"
+	WarnChanged        = "changed_analysis"
 )
 
 // Thresholds of warnings. Those of the sample ratio and the pre-period are

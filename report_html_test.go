@@ -47,6 +47,7 @@ func fullReport(t testing.TB, days int) *strata.Report {
 	plan.Metrics = append(plan.Metrics, path, money)
 	plan.Experiments[0].Metrics = append(plan.Experiments[0].Metrics, "path", "revenue")
 	plan.Experiments[0].Description = "Which of them?"
+	plan.Experiments[0].Analysis.Breakdowns = []string{"country"}
 	for i, key := range []string{"t0", "t1", "t2"} {
 		in := results.Treatments[key].Metrics
 		n := results.Treatments[key].Units

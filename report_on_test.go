@@ -345,6 +345,7 @@ func drawReport(t testing.TB, rt *rapid.T) *strata.Report {
 	}
 	x := makeUp(t, metrics, by, func(e *strata.Experiment) {
 		e.Analysis.Primary = []string{"bought", "spend"}
+		e.Analysis.Breakdowns = []string{"country"}
 		e.Analysis.PlannedUnits = rapid.Int64Range(0, 1e9).Draw(rt, "planned")
 	})
 	for i := range 3 {

@@ -279,6 +279,9 @@ func (b *reportBuilder) overall() Verdict {
 	var sentences []string
 	days := 0
 	for i, t := range b.report.Treatments[1:] {
+		if b.unknown(t.Treatment) {
+			continue
+		}
 		s := b.standing(i)
 		code, sentence := s.sum(t.Treatment, b.openCode())
 		codes[code]++
@@ -352,6 +355,8 @@ func (s *standing) sum(treatment string, open VerdictCode) (VerdictCode, string)
 		return VerdictInconclusive, fmt.Sprintf("%s wins on %s and loses on %s: weigh them%s", treatment, wins, losses, tail)
 	case len(s.losses) > 0:
 		return VerdictLoss, fmt.Sprintf("%s loses on %s%s", treatment, losses, tail)
+	case len(s.wins) > 0 && len(s.unshown) > 0:
+		return open, fmt.Sprintf("%s wins on %s%s", treatment, wins, tail)
 	case len(s.wins) > 0:
 		return VerdictWin, fmt.Sprintf("%s wins on %s%s", treatment, wins, tail)
 	case s.open > 0 && s.days > 0:

@@ -44,16 +44,34 @@ func (b *reportBuilder) warnContradictions() {
 
 func (b *reportBuilder) warnUnknown() {
 	for _, t := range b.report.Treatments {
-		if t.Expected == 0 && t.Units > 0 && b.experiment.treatment(t.Treatment) < 0 {
-			b.add(Caution, WarnUnknown, "%d units met treatment %q, which the plan does not have", t.Units, t.Treatment)
+		if t.Units == 0 || !b.unknown(t.Treatment) {
+			continue
 		}
+		severity := Caution
+		if share := float64(t.Units) / float64(b.report.Units); share >= contradictionAlarm {
+			severity = Alarm
+		}
+		b.add(severity, WarnUnknown, "%d units met treatment %q, which the plan does not have; they are compared with nothing", t.Units, t.Treatment)
 	}
 }
 
+// warnPrePeriod goes by the threshold of CUPED's own guard, over all treatments
+// and for each with the control.
 func (b *reportBuilder) warnPrePeriod() {
 	for _, x := range b.report.Health.PrePeriod {
-		if x.Test.Reason == "" && x.Test.PValue < prePeriodAlarm/float64(len(b.report.Health.PrePeriod)) {
-			b.add(Alarm, WarnPrePeriod, "%s: the treatments differed before the experiment (p %s), so it is not the treatment that makes them differ now; look for a broken draw or for effects of an earlier experiment", x.Metric, formatP(x.Test.PValue))
+		p := x.Test.PValue // 1 where there is no test
+		m := b.metricOf(x.Metric)
+		past := func(treatment string) stats.Group {
+			moments := b.moments(b.results.Treatments, m, treatment, 0)
+			return pastGroup(m, &moments)
+		}
+		for i, t := range b.report.Treatments {
+			if i > 0 {
+				p = min(p, stats.Balance(past(b.report.Treatments[0].Treatment), past(t.Treatment)).PValue)
+			}
+		}
+		if p < prePeriodAlarm {
+			b.add(Alarm, WarnPrePeriod, "%s: treatments differed before the experiment (p %s), so it is not the treatment that makes them differ now; look for a broken draw or for effects of an earlier experiment", x.Metric, formatP(p))
 		}
 	}
 }
@@ -79,7 +97,6 @@ func (b *reportBuilder) warnMetrics() {
 		m := &b.report.Metrics[i]
 		b.warnMissing(m)
 		b.warnFew(m)
-		b.warnHeavy(m)
 		b.warnDenominator(m)
 	}
 }
@@ -99,7 +116,7 @@ func (b *reportBuilder) warnMissing(m *MetricReport) {
 	}
 }
 
-// warnFew names shares that rest on a handful of units in some treatment.
+// warnFew names metrics that rest on a handful of units in some treatment.
 func (b *reportBuilder) warnFew(m *MetricReport) {
 	varies := slices.ContainsFunc(m.Estimates, func(e TreatmentEstimate) bool { return e.Estimate.Value > 0 && e.Estimate.Value < 1 })
 	for _, c := range m.Comparisons {
@@ -108,22 +125,9 @@ func (b *reportBuilder) warnFew(m *MetricReport) {
 			return
 		}
 	}
-}
-
-// heavyTail is how many standard errors a mean of counts or amounts should be
-// away from 0 at least. The means of skewed amounts become normal slowly, and
-// for amounts of which most are 0 the distance is a measure of how far they
-// are: a share that 10 units of many have is √10 standard errors away.
-var heavyTail = math.Sqrt(stats.SmallCount)
-
-// warnHeavy names sums and ratios that rest on a handful of heavy units.
-func (b *reportBuilder) warnHeavy(m *MetricReport) {
-	if m.Type != MetricSum && m.Type != MetricCount && m.Type != MetricRatio {
-		return
-	}
-	for _, e := range m.Estimates {
-		if est := e.Estimate; est.Reason == "" && est.Value != 0 && math.Abs(est.Value) < heavyTail*est.SE {
-			b.add(Caution, WarnHeavy, "%s: in %s it rests on a handful of heavy units, too few for intervals and p-values to be exact; a cap would help", m.Label, e.Treatment)
+	for _, c := range m.Comparisons {
+		if c.Test.Reason == "" && !c.arms.evidence.share && c.arms.evidence.units < alwaysEvidence {
+			b.add(Caution, WarnFew, "%s: %s or the control rests on hardly more than %s, too few for interval and p-value to be exact; a cap helps against few heavy ones", m.Label, c.Treatment, count(int64(math.Ceil(c.arms.evidence.units)), "unit", "units"))
 			return
 		}
 	}
@@ -173,6 +177,12 @@ func (b *reportBuilder) warnEvents() {
 func (b *reportBuilder) warnReading() {
 	if with := b.sharedWith(); with != nil {
 		b.add(Note, WarnSharedControl, "the control is that of experiment %q: comparisons with it rise and fall together", with.Key)
+	}
+	if b.phase == b.experiment.Phase && b.experiment.History.AnalysisChanged {
+		b.add(Caution, WarnChanged, "the primary metrics, or how a metric is defined, were changed after the phase began: chosen by results, they are no evidence")
+	}
+	if b.phase == b.experiment.Phase && b.experiment.History.EndMoved && !b.ended().IsZero() {
+		b.add(Note, WarnChanged, "the end of the schedule was set after the phase began, so verdicts go by always-valid intervals")
 	}
 	h := &b.report.Health
 	if age := b.now.Sub(h.Latest); !h.Latest.IsZero() && b.running() && age > staleAfter {

@@ -2,6 +2,7 @@ package strata
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -110,6 +111,9 @@ func (s *settling) experiments() {
 		case now.Status == StatusStopped:
 			s.release(old, Buckets{})
 			now.History = old.History
+			if end := old.Schedule.End; old.Status != StatusStopped && (end.IsZero() || s.at.Before(end)) {
+				now.History.StoppedEarly = now.History.Begun
+			}
 			s.refuseOrphans(old, now)
 		case old.Status == StatusStopped && old.History.Begun:
 			s.refuse(now, "status", "was stopped, and its units have moved on; raise its phase to start again")
@@ -160,8 +164,27 @@ func (s *settling) carried(old, now *Experiment) History {
 		s.refuse(now, "analysis.planned_units", "has begun with %d planned units, and choosing another number by its results would void them; raise its phase", old.Analysis.PlannedUnits)
 	}
 	h := old.History
+	h.EndMoved = h.Begun && (h.EndMoved || !old.Schedule.End.Equal(now.Schedule.End))
+	h.AnalysisChanged = h.Begun && (h.AnalysisChanged || s.analysisChanged(old, now))
 	h.Resized = h.Begun && (h.Resized || !old.Buckets.Equal(now.Buckets))
 	return h
+}
+
+// analysisChanged reports whether other metrics decide, or a metric means
+// something else. New secondary metrics change nothing.
+func (s *settling) analysisChanged(old, now *Experiment) bool {
+	if !slices.Equal(old.primary(), now.primary()) {
+		return true
+	}
+	return slices.ContainsFunc(old.Metrics, func(key string) bool {
+		was, is := s.before.Metric(key), s.next.Metric(key)
+		if was == nil || is == nil {
+			return was != is
+		}
+		a, b := *was, *is
+		a.Description, b.Description = "", ""
+		return !reflect.DeepEqual(a, b)
+	})
 }
 
 // keep carries on what the experiment promised its exposed units, and adds what
