@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/memstore"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -446,6 +447,166 @@ func TestReportOnBrokenPlans(t *testing.T) {
 			}
 			require.NoError(t, err)
 			requireSound(t, r)
+		})
+	}
+}
+
+// Counts, sums and ratios that a handful of units carry are compared with
+// nothing while the experiment runs, however many units were exposed.
+func TestAHandfulOfUnitsIsNoEvidence(t *testing.T) {
+	count := strata.Metric{Key: "crashes", Type: strata.MetricCount, Direction: strata.Decrease, Measure: strata.Measure{Event: strata.KindCustom}}
+	guard := count
+	guard.Key, guard.Guardrail = "guard", true
+	rare := map[string]stats.Moments{"crashes": share(t, 18, 900), "guard": share(t, 18, 900)}
+	none := map[string]stats.Moments{"crashes": share(t, 0, 100), "guard": share(t, 0, 100)}
+	for _, i := range []strata.Inference{strata.AlwaysValid, strata.OneLook} {
+		r := makeUp(t, []strata.Metric{count, guard}, map[string]map[string]stats.Moments{"a": rare, "b": none}, func(e *strata.Experiment) {
+			e.Treatments[0].Weight = 9
+		}).report(t, strata.ReportOptions{Inference: i})
+		for _, m := range r.Metrics {
+			require.Equal(t, strata.VerdictKeepRunning, m.Comparisons[0].Verdict.Code, m.Comparisons[0].Verdict.Text)
+		}
+		require.Contains(t, r.String(), "one arm rests on hardly more than 0 units")
+		require.False(t, r.Metrics[1].Comparisons[0].NonInferiority.Holds)
+	}
+	some := map[string]stats.Moments{"crashes": share(t, 20, 900)}
+	r := makeUp(t, []strata.Metric{count}, map[string]map[string]stats.Moments{"a": some, "b": some}).report(t)
+	require.Empty(t, r.Metrics[0].Comparisons[0].Test.Reason)
+	require.Contains(t, r.Metrics[0].Comparisons[0].AlwaysValid.Test.Reason, "30 are needed")
+	require.Equal(t, strata.Caution, codes(r)[strata.WarnFew])
+}
+
+// Units of a treatment that the plan lacks are shown, and win nothing.
+func TestUnknownTreatmentsWinNothing(t *testing.T) {
+	x := makeUp(t, []strata.Metric{sumMetric("spend")}, map[string]map[string]stats.Moments{
+		"a": one("spend", sumsOf(t, 5000, 10, 5)), "b": one("spend", sumsOf(t, 5000, 10, 5)), "zombie": one("spend", sumsOf(t, 40, 14, 5)),
+	}, func(e *strata.Experiment) {
+		e.Treatments = e.Treatments[:2]
+		e.Earlier = []strata.Allocation{{Weights: []strata.Weight{{Treatment: "a", Weight: 5}}}} // no sample ratio
+	})
+	r := x.report(t)
+	require.Equal(t, strata.Caution, codes(r)[strata.WarnUnknown])
+	zombie := r.Metrics[0].Comparisons[1]
+	require.Equal(t, "zombie", zombie.Treatment)
+	require.Contains(t, zombie.Test.Reason, "the plan does not have this treatment")
+	require.Equal(t, 1, r.Metrics[0].Comparisons[0].Corrected.Family)
+	require.NotContains(t, r.Verdict.Text, "zombie")
+	requireSound(t, r)
+	x.results.Treatments["zombie"] = x.results.Treatments["b"]
+	require.Equal(t, strata.VerdictNotTrusted, x.report(t).Verdict.Code, "a third of the units")
+}
+
+// Treatments that are not alike before the experiment are an alarm at the same
+// threshold at which they are no longer adjusted.
+func TestPastsThatDifferAreAnAlarmWhereCUPEDStops(t *testing.T) {
+	m, n := sumMetric("spend"), sumMetric("visits")
+	m.PrePeriod, n.PrePeriod = strata.Duration(time.Hour), strata.Duration(time.Hour)
+	for _, past := range []float64{8.25, 8.26, 8.27, 8.28, 8.3} {
+		r := makeUp(t, []strata.Metric{m, n}, map[string]map[string]stats.Moments{
+			"a": {"spend": sumsOf(t, 5000, 10, 5, 8, 4, 0.5), "visits": sumsOf(t, 5000, 3, 1, 3, 1, 0.5)},
+			"b": {"spend": sumsOf(t, 5000, 10.9, 5, past, 4, 0.5), "visits": sumsOf(t, 5000, 3, 1, 3, 1, 0.5)},
+		}).report(t)
+		refused := strings.Contains(r.Metrics[0].Comparisons[0].Adjustment.Reason, "differs between the arms")
+		require.Equal(t, refused, codes(r)[strata.WarnPrePeriod] == strata.Alarm, past)
+	}
+}
+
+// A win with a guardrail that was not shown to hold is no permission.
+func TestWinsWaitForGuardrails(t *testing.T) {
+	g := sumMetric("latency")
+	g.Guardrail = true
+	arm := func(spend float64) map[string]stats.Moments {
+		return map[string]stats.Moments{"spend": sumsOf(t, 50_000, spend, 5), "latency": sumsOf(t, 120, 100, 20)}
+	}
+	r := makeUp(t, []strata.Metric{sumMetric("spend"), g}, map[string]map[string]stats.Moments{"a": arm(10), "b": arm(11)}).report(t)
+	require.Equal(t, strata.VerdictWin, r.Metrics[0].Comparisons[0].Verdict.Code)
+	require.Equal(t, strata.VerdictKeepRunning, r.Verdict.Code)
+	require.Contains(t, r.Verdict.Text, "not shown to hold: latency")
+}
+
+// The end that counts is the one that the phase began with: whoever sets it on
+// the way, stops before it, or reads another phase, has looked more than once.
+func TestOneLookNeedsAnEndFromTheStart(t *testing.T) {
+	end := time.Now().Add(time.Hour)
+	later := stoppedClock{end.Add(time.Hour)}
+	running := func(t *testing.T) (*strata.Engine, *memstore.Store) {
+		plan := colorPlan(1)
+		plan.Experiments[0].Schedule.End = end
+		eng, store := opened(t, plan)
+		expose(eng, "cta-color", 0, 50)
+		flush(t, eng)
+		return eng, store
+	}
+	after := func(t *testing.T, store *memstore.Store, opts strata.ReportOptions) *strata.Report {
+		opts.Clock = later
+		r, err := strata.NewReport(t.Context(), store, "cta-color", opts)
+		require.NoError(t, err)
+		return r
+	}
+	at := func(clock strata.Clock) strata.PublishOptions {
+		return strata.PublishOptions{Author: "a", Message: "m", Clock: clock}
+	}
+	_, store := running(t)
+	r := after(t, store, strata.ReportOptions{})
+	require.Equal(t, strata.OneLook, r.Inference)
+	require.WithinDuration(t, end, r.Ended, time.Microsecond)
+
+	for name, c := range map[string]struct {
+		change func(*strata.Plan)
+		when   strata.Clock
+		want   strata.Inference
+	}{
+		"the end is moved":    {func(p *strata.Plan) { p.Experiments[0].Schedule.End = end.Add(time.Minute) }, nil, strata.AlwaysValid},
+		"stopped before":      {func(p *strata.Plan) { p.Experiments[0].Status = strata.StatusStopped }, nil, strata.AlwaysValid},
+		"stopped afterwards":  {func(p *strata.Plan) { p.Experiments[0].Status = strata.StatusStopped }, later, strata.OneLook},
+		"described otherwise": {func(p *strata.Plan) { p.Experiments[0].Description = "x" }, nil, strata.OneLook},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, store := running(t)
+			_, err := strata.Publish(t.Context(), store, edited(t, store, c.change), at(c.when))
+			require.NoError(t, err)
+			require.Equal(t, c.want, after(t, store, strata.ReportOptions{}).Inference)
+		})
+	}
+
+	_, store = running(t) // a new phase, whose end is not the old one's
+	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Phase = 1 }))
+	old := after(t, store, strata.ReportOptions{Phase: new(0)})
+	require.Equal(t, strata.AlwaysValid, old.Inference)
+	require.Zero(t, old.Ended)
+
+	plan := colorPlan(1) // windows that are not over
+	plan.Metrics[0].Window = strata.Duration(48 * time.Hour)
+	plan.Experiments[0].Schedule.End = end
+	eng, store := opened(t, plan)
+	expose(eng, "cta-color", 0, 50)
+	flush(t, eng)
+	require.Equal(t, strata.AlwaysValid, after(t, store, strata.ReportOptions{}).Inference)
+	later.now = end.Add(72 * time.Hour)
+	require.Equal(t, strata.OneLook, after(t, store, strata.ReportOptions{}).Inference)
+}
+
+// Metrics that decide and change on the way are a caution.
+func TestChangedMetricsAreACaution(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*strata.Plan)
+		says   bool
+	}{
+		"another window":       {func(p *strata.Plan) { p.Metrics[0].Window = strata.Duration(time.Hour) }, true},
+		"another description":  {func(p *strata.Plan) { p.Metrics[0].Description = "x" }, false},
+		"one more metric":      {func(p *strata.Plan) { p.Experiments[0].Metrics = append(p.Experiments[0].Metrics, "wait") }, false},
+		"another primary":      {func(p *strata.Plan) { p.Experiments[0].Analysis.Primary = []string{"orders"} }, true},
+		"metrics change order": {func(p *strata.Plan) { p.Experiments[0].Metrics = []string{"orders", "buyers"} }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := metricsPlan(t)
+			plan.Experiments[0].Metrics = []string{"buyers", "orders"}
+			_, store := opened(t, plan)
+			publish(t, store, edited(t, store, c.change))
+			publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Description = "later" })) // it is remembered
+			r, err := strata.NewReport(t.Context(), store, "cta-color", strata.ReportOptions{})
+			require.NoError(t, err)
+			require.Equal(t, c.says, codes(r)[strata.WarnChanged] == strata.Caution)
 		})
 	}
 }
