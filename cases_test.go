@@ -129,7 +129,7 @@ func runDayBuckets(t *testing.T, data json.RawMessage) any {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
 	day := strata.DayOf(time.Date(2025, 3, 30, 12, 0, 0, 0, berlin), berlin)
-	out["berlin_2025_03_30_hours"] = strata.DayOf(day.Add(36*time.Hour), berlin).Sub(day).Hours()
+	out["berlin_2025_03_30_hours"] = strata.NextDay(day, berlin).Sub(day).Hours()
 	return out
 }
 
@@ -194,4 +194,35 @@ func runFunnelRates(t *testing.T, data json.RawMessage) any {
 		conditional = append(conditional, s.Counts[0].OfPrevious)
 	}
 	return map[string]any{"unconditional": unconditional, "conditional": conditional}
+}
+
+// A day begins with the first instant that has its date, and the next one where
+// it ends, whatever is done to the clocks at midnight.
+func TestDaysOfZonesWithOddMidnights(t *testing.T) {
+	for name, days := range map[string][2]time.Time{
+		"America/Sao_Paulo":    {time.Date(2018, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 11, 8, 0, 0, 0, 0, time.UTC)}, // no midnight
+		"America/Havana":       {time.Date(2025, 3, 6, 0, 0, 0, 0, time.UTC), time.Date(2025, 3, 12, 0, 0, 0, 0, time.UTC)},
+		"Africa/Cairo":         {time.Date(2024, 4, 24, 0, 0, 0, 0, time.UTC), time.Date(2024, 4, 29, 0, 0, 0, 0, time.UTC)},
+		"Asia/Beirut":          {time.Date(2024, 3, 29, 0, 0, 0, 0, time.UTC), time.Date(2024, 4, 2, 0, 0, 0, 0, time.UTC)},
+		"America/Asuncion":     {time.Date(2024, 3, 22, 0, 0, 0, 0, time.UTC), time.Date(2024, 3, 26, 0, 0, 0, 0, time.UTC)}, // midnight twice
+		"Atlantic/Azores":      {time.Date(2024, 10, 25, 0, 0, 0, 0, time.UTC), time.Date(2024, 10, 29, 0, 0, 0, 0, time.UTC)},
+		"Europe/Berlin":        {time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC), time.Date(2025, 4, 1, 0, 0, 0, 0, time.UTC)},
+		"Asia/Kathmandu":       {time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC), time.Date(2025, 4, 1, 0, 0, 0, 0, time.UTC)},
+		"Australia/Lord_Howe":  {time.Date(2025, 4, 4, 0, 0, 0, 0, time.UTC), time.Date(2025, 4, 8, 0, 0, 0, 0, time.UTC)}, // half an hour
+		"America/Scoresbysund": {time.Date(2024, 3, 29, 0, 0, 0, 0, time.UTC), time.Date(2024, 4, 2, 0, 0, 0, 0, time.UTC)},
+	} {
+		zone, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		for at := days[0]; at.Before(days[1]); at = at.Add(7 * time.Minute) {
+			begin, next := strata.DayOf(at, zone), strata.NextDay(at, zone)
+			date := at.In(zone).Format(time.DateOnly)
+			require.Equal(t, date, begin.Format(time.DateOnly), "%s, %s", name, at)
+			require.NotEqual(t, date, begin.Add(-time.Nanosecond).Format(time.DateOnly), "%s, %s", name, at)
+			require.False(t, at.Before(begin))
+			require.True(t, at.Before(next), "%s, %s", name, at)
+			require.Equal(t, begin, strata.DayOf(begin, zone))
+			require.Equal(t, date, next.Add(-time.Nanosecond).Format(time.DateOnly), "%s, %s", name, at)
+			require.Equal(t, next, strata.DayOf(next, zone))
+		}
+	}
 }

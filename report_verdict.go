@@ -235,7 +235,7 @@ func (b *reportBuilder) unitsPerDay(c *MetricComparison) float64 {
 	week := b.now.AddDate(0, 0, -7)
 	before := -1.0
 	for i := range b.results.Days {
-		if d := &b.results.Days[i]; !DayOf(d.Day, b.opts.Zone).AddDate(0, 0, 1).After(week) {
+		if d := &b.results.Days[i]; !NextDay(d.Day, b.opts.Zone).After(week) {
 			before = b.exposed(d.Treatments, c)
 		}
 	}

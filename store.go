@@ -249,14 +249,32 @@ type DayResults struct {
 	Treatments map[string]TreatmentResults
 }
 
-// DayOf returns the instant at which the day of t began in a zone (nil means
-// UTC). Days have 23 or 25 hours where clocks are changed.
+// DayOf returns the first instant of the day of t in a zone (nil means UTC).
+// Days have 23 or 25 hours where clocks are changed, and begin at one o'clock
+// where that happens at midnight.
 func DayOf(t time.Time, zone *time.Location) time.Time {
 	if zone == nil {
 		zone = time.UTC
 	}
-	year, month, day := t.In(zone).Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, zone)
+	t = t.In(zone)
+	year, month, day := t.Date()
+	begin := time.Date(year, month, day, 0, 0, 0, 0, zone)
+	if begin.Day() != day { // midnight was skipped, and this is before the gap
+		_, gap := begin.ZoneBounds()
+		return gap
+	}
+	if start, _ := begin.ZoneBounds(); begin.Hour() > 0 && start.Day() == day {
+		return start.In(zone) // midnight was skipped, and this is behind the gap
+	}
+	if earlier := begin.Add(-time.Hour); earlier.Day() == day {
+		return earlier // midnight was there twice
+	}
+	return begin
+}
+
+// NextDay returns the first instant of the day behind that of t in a zone.
+func NextDay(t time.Time, zone *time.Location) time.Time {
+	return DayOf(DayOf(t, zone).Add(36*time.Hour), zone) // no day has 36 hours
 }
 
 // TreatmentResults are the results of the units of one treatment.

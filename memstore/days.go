@@ -30,7 +30,7 @@ func days(ctx context.Context, params *strata.ResultsParams, past []history) ([]
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		end := strata.DayOf(day.Add(36*time.Hour), params.Zone) // a day has 23 to 25 hours
+		end := strata.NextDay(day, params.Zone)
 		t := newTally(params)
 		for i := range past {
 			h := &past[i]
