@@ -153,7 +153,8 @@ type Exposure struct {
 
 	// Attributes are what the unit said of itself when it was exposed: those
 	// of [Analysis.Breakdowns], as text. Of several exposures of a unit those
-	// of the earliest count. Nil where there are none.
+	// of the earliest count; of several at that instant, for each attribute
+	// the value that is last in the order of bytes. Nil where there are none.
 	Attributes map[string]string
 }
 

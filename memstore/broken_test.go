@@ -357,3 +357,23 @@ func nothingBeforeItsExposure(records []strata.Record) []strata.Record {
 		return !known[r.Unit.User]
 	})
 }
+
+// firstAttributes has a unit keep what it said when it was first heard of at an
+// instant.
+type firstAttributes struct {
+	*memstore.Store
+	said *sync.Map
+}
+
+func (s firstAttributes) Ingest(ctx context.Context, batch strata.Batch) error {
+	batch.Records = slices.Clone(batch.Records)
+	for i, r := range batch.Records {
+		if x, ok := r.Event.(strata.Exposure); ok {
+			key := fmt.Sprint(x.Experiment, x.Phase, x.Diversion, r.Unit.ID(x.Diversion), x.Time)
+			said, _ := s.said.LoadOrStore(key, x.Attributes)
+			x.Attributes = said.(map[string]string)
+			batch.Records[i].Event = x
+		}
+	}
+	return s.Store.Ingest(ctx, batch)
+}

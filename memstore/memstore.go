@@ -222,9 +222,25 @@ func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 		return
 	}
 	e.contradiction = e.contradiction || e.first.Treatment != x.Treatment
-	if x.Time.Before(e.first.Time) {
+	switch {
+	case x.Time.Before(e.first.Time):
 		e.first = x
+	case x.Time.Equal(e.first.Time):
+		e.first.Attributes = lastOfEach(e.first.Attributes, x.Attributes)
 	}
+}
+
+// lastOfEach joins attributes of one instant, so that it does not matter which
+// arrived first.
+func lastOfEach(a, b map[string]string) map[string]string {
+	if len(b) == 0 {
+		return a
+	}
+	joined := maps.Clone(b)
+	for name, value := range a {
+		joined[name] = max(value, joined[name])
+	}
+	return joined
 }
 
 // add keeps an event under each of the unit's ids.

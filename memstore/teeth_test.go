@@ -87,7 +87,7 @@ var faults = []fault{
 	{"lets the exposure that arrives first win", recalling(firstArrivalWins),
 		[]string{"Ingest/EarliestExposureWins", "Results/LateRecordsCount", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"ignores contradictions", recalling(firstTreatmentWins),
-		[]string{"Results/ContradictionCountsInNoTreatment", "Results/AgreeWithTheOracle"}},
+		[]string{"Results/ContradictionCountsInNoTreatment", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"drops what came before the exposure", recalling(nothingBeforeItsExposure),
 		[]string{"Results/LateRecordsCount", "Ingest/EarliestExposureWins", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"knows only the present", asks(func(p *strata.ResultsParams) {
@@ -103,6 +103,8 @@ var faults = []fault{
 		[]string{"Results/DaysOfTheZone", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"forgets attributes", changing(func(x *strata.Exposure) { x.Attributes = nil }),
 		[]string{"Results/SegmentsByTheAttributeOfTheFirstExposure", "Results/AgreeWithTheOracle"}},
+	{"takes the attributes that arrive first", func(s *memstore.Store) strata.Store { return firstAttributes{s, new(sync.Map)} },
+		[]string{"Results/SegmentsByTheAttributeOfTheFirstExposure", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"has no fault", func(s *memstore.Store) strata.Store { return s }, nil},
 }
 

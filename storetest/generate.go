@@ -78,10 +78,8 @@ func (w *world) exposure() strata.Record {
 	if !w.dice.some(30) {
 		x.Treatment = []string{control, variant}[len(u.ID(diversion))%2]
 	}
-	// Exposures of one instant say the same of the unit, so that it does not
-	// matter which of them came first.
-	if countries := []string{"DE", "AT", ""}; x.Time.Minute() != 10 {
-		x.Attributes = map[string]string{"country": countries[x.Time.Minute()/10%3], "plan": "free"}
+	if country := pick(w.dice, "DE", "AT", "CH", ""); country != "" {
+		x.Attributes = map[string]string{"country": country, "plan": "free"}
 	}
 	return strata.Record{Unit: u, Event: x}
 }

@@ -153,7 +153,12 @@ func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.
 func segments(params strata.ResultsParams, exposures map[subject][]strata.Exposure) map[string]map[subject][]strata.Exposure {
 	out := make(map[string]map[subject][]strata.Exposure)
 	for who, list := range exposures {
-		value := earliest(list).Attributes[params.Attribute]
+		value, first := "", earliest(list).Time
+		for _, x := range list {
+			if x.Time.Equal(first) {
+				value = max(value, x.Attributes[params.Attribute])
+			}
+		}
 		if out[value] == nil {
 			out[value] = make(map[subject][]strata.Exposure)
 		}

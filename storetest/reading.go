@@ -122,9 +122,26 @@ func segmentsByAttribute(t *testing.T, s strata.Store) {
 		requireUnits(t, r, control, signups.Key, 1, 0, 1)
 		clear(r.Segments["DE"])
 	}
+	for i, countries := range [][]string{{"AT", "DE", ""}, {"", "DE", "AT"}, {"DE", "", "AT"}} { // at one instant
+		who := name("zoe", i)
+		for _, country := range countries {
+			if country == "" {
+				write(t, s, exposure(who, variant, start))
+			} else {
+				r := from(who, country, start)
+				x := r.Event.(strata.Exposure)
+				x.Treatment = variant
+				r.Event = x
+				write(t, s, r)
+			}
+		}
+	}
+	require.EqualValues(t, 3, resultsOf(t, s, params).Segments["DE"][variant].Units, "the last in the order of bytes, however they arrive")
+
 	params.Attribute = "shoe size"
 	r := resultsOf(t, s, params)
 	require.Len(t, r.Segments, 1, "units without the attribute")
 	require.EqualValues(t, 3, r.Segments[""][control].Units)
+	require.EqualValues(t, 3, r.Segments[""][variant].Units)
 	require.Empty(t, results(t, s).Segments, "they were not asked for")
 }
