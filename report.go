@@ -340,7 +340,7 @@ func NewReport(ctx context.Context, store Store, experiment string, opts ReportO
 	}
 	b.results, err = store.Results(ctx, ResultsParams{
 		Experiment: b.experiment.Key, Phase: b.phase, Metrics: b.metrics,
-		At: b.now, CompleteWindows: opts.CompleteWindows,
+		At: b.now, Until: b.until(), CompleteWindows: opts.CompleteWindows,
 		Daily: !opts.NoDays, Zone: opts.Zone, Attribute: opts.Attribute,
 	})
 	if err != nil {

@@ -103,6 +103,15 @@ func (b *reportBuilder) ended() time.Time {
 	return time.Time{}
 }
 
+// until is when metrics without a window stop counting: at the end of the
+// schedule.
+func (b *reportBuilder) until() time.Time {
+	if b.phase != b.experiment.Phase {
+		return time.Time{}
+	}
+	return b.experiment.Schedule.End
+}
+
 // immatureUnits is how many windows are not over, all metrics together.
 func (b *reportBuilder) immatureUnits() (n int64) {
 	for _, t := range b.results.Treatments {

@@ -197,6 +197,11 @@ type ResultsParams struct {
 	// all the same.
 	At time.Time
 
+	// Until bounds metrics that have no window: their events at or after it do
+	// not count. An experiment's end is such an instant: purchases years later
+	// are no effect of it, and results must come to rest. Zero means no bound.
+	Until time.Time
+
 	// CompleteWindows leaves immature units out of the metric.
 	CompleteWindows bool
 

@@ -37,7 +37,7 @@ func days(ctx context.Context, params *strata.ResultsParams, past []history) ([]
 			if !h.unit.first.Time.Before(end) {
 				continue
 			}
-			h.advance(end, params.Metrics)
+			h.advance(end, params)
 			if err := t.add(h.unit, h.totals, atEnd(end, params.At)); err != nil {
 				return nil, err
 			}
@@ -58,13 +58,13 @@ func atEnd(end, at time.Time) time.Time {
 }
 
 // advance takes the events before an instant into the totals.
-func (h *history) advance(end time.Time, metrics []strata.Metric) {
+func (h *history) advance(end time.Time, params *strata.ResultsParams) {
 	n := max(h.seen, 0)
 	for n < len(h.events) && h.events[n].Event.At().Before(end) {
 		n++
 	}
 	if n != h.seen {
-		h.totals = evaluate(metrics, h.unit, h.events[:n])
+		h.totals = evaluate(params, h.unit, h.events[:n])
 		h.seen = n
 	}
 }

@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strataxp/strata"
@@ -38,7 +39,7 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 		events, repeats = s.eventsOf(e.unit, events[:0])
 		results.RepeatedOrders += repeats
 		results.Latest = latest(results.Latest, e, events)
-		totals := evaluate(params.Metrics, e, events)
+		totals := evaluate(&params, e, events)
 		if err := all.add(e, totals, params.At); err != nil {
 			return strata.Results{}, err
 		}
@@ -85,10 +86,19 @@ func latest(at time.Time, e *exposed, events []strata.Record) time.Time {
 }
 
 // evaluate returns what a unit contributes to each metric.
-func evaluate(metrics []strata.Metric, e *exposed, events []strata.Record) []strata.UnitTotals {
-	totals := make([]strata.UnitTotals, len(metrics))
-	for i := range metrics {
-		totals[i] = metrics[i].Evaluate(e.first.Time, events)
+func evaluate(params *strata.ResultsParams, e *exposed, events []strata.Record) []strata.UnitTotals {
+	totals := make([]strata.UnitTotals, len(params.Metrics))
+	bounded := events
+	if !params.Until.IsZero() {
+		bounded = slices.DeleteFunc(slices.Clone(events), func(r strata.Record) bool { return !r.Event.At().Before(params.Until) })
+	}
+	for i := range params.Metrics {
+		m := &params.Metrics[i]
+		if m.Window == 0 {
+			totals[i] = m.Evaluate(e.first.Time, bounded)
+		} else {
+			totals[i] = m.Evaluate(e.first.Time, events)
+		}
 	}
 	return totals
 }

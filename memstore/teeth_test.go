@@ -95,6 +95,8 @@ var faults = []fault{
 			p.Metrics[i].PrePeriod = 0
 		}
 	}), []string{"Metric/PrePeriodEndsAtTheExposure", "Metric/PrePeriodOfARatio", "Results/AgreeWithTheOracle"}},
+	{"counts for ever", asks(func(p *strata.ResultsParams) { p.Until = time.Time{} }),
+		[]string{"Results/UntilBoundsMetricsWithoutAWindow", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"takes all units for mature", asks(func(p *strata.ResultsParams) { p.At = time.Time{} }),
 		[]string{"Results/ImmatureUnitsAreCounted", "Results/CompleteWindowsLeaveImmatureUnitsOut", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"counts immature units although it should not", asks(func(p *strata.ResultsParams) { p.CompleteWindows = false }),

@@ -26,7 +26,7 @@ func (w *world) compare(t require.TestingT, s strata.Store, arrived []strata.Rec
 	for name := range worldExperiments {
 		params := strata.ResultsParams{
 			Experiment: w.prefix + name, Phase: 3, Metrics: worldMetrics(),
-			At: at(time.Hour), CompleteWindows: name == "by-device",
+			At: at(time.Hour), Until: at(100 * time.Minute), CompleteWindows: name == "by-device",
 			Daily: true, Zone: time.FixedZone("", 13*60*60), // midnight is an hour after the start
 			Attribute: "country",
 		}

@@ -209,6 +209,10 @@ func (a *armTotals) add(params *strata.ResultsParams, exposed time.Time, events 
 				continue
 			}
 		}
+		events := events
+		if m.Window == 0 && !params.Until.IsZero() {
+			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !e.At().Before(params.Until) })
+		}
 		counted := within(m, exposed, events)
 		if variables := valuesOf(m, exposed, counted); variables != nil {
 			if m.PrePeriod > 0 {

@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"context"
+	"math/big"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/stats"
 )
 
 // Cases about the ways in which results can be asked for.
@@ -52,6 +54,19 @@ func completeWindows(t *testing.T, s strata.Store) {
 	requireUnits(t, r, variant, m.Key)
 	require.EqualValues(t, 1, r.Treatments[control].Metrics[m.Key].Immature)
 	require.EqualValues(t, 2, r.Treatments[control].Units, "an immature unit is one of the treatment's")
+}
+
+func untilBoundsMetricsWithoutAWindow(t *testing.T, s strata.Store) {
+	write(t, s, exposure("ada", control, start), exposure("grace", control, at(2*time.Hour)),
+		signup("ada", at(time.Hour-time.Microsecond)), signup("ada", at(time.Hour)), signup("grace", at(2*time.Hour)), view("ada", "/a", at(time.Hour)))
+	within := signupsWithin(3 * time.Hour)
+	within.Key = "within"
+	r := resultsOf(t, s, strata.ResultsParams{Metrics: []strata.Metric{signups, within, path(0, "/a")}, Until: at(time.Hour), Daily: true})
+	requireUnits(t, r, control, signups.Key, 1, 0)
+	requireUnits(t, r, control, within.Key, 2, 1) // its own window says when it ends
+	requireMoments(t, []stats.Moments{moments([][]*big.Rat{{new(big.Rat)}, {new(big.Rat)}})}, r.Treatments[control].Metrics[path(0, "/a").Key].Moments, true, "a funnel")
+	requireUnits(t, strata.Results{Treatments: r.Days[len(r.Days)-1].Treatments}, control, signups.Key, 1, 0)
+	require.EqualValues(t, 2, r.Treatments[control].Units, "units are counted whenever they were exposed")
 }
 
 func latestEvent(t *testing.T, s strata.Store) {

@@ -21,6 +21,7 @@ var resultCases = []testCase{
 	{"Results/MetricsAreThoseAskedFor", metricsAreThoseAskedFor},
 	{"Results/ImmatureUnitsAreCounted", immatureUnitsAreCounted},
 	{"Results/CompleteWindowsLeaveImmatureUnitsOut", completeWindows},
+	{"Results/UntilBoundsMetricsWithoutAWindow", untilBoundsMetricsWithoutAWindow},
 	{"Results/LatestEventOfUnitsThatCount", latestEvent},
 	{"Results/DaysShowHowTheyCameAbout", daysShow},
 	{"Results/DaysOfTheZone", daysOfTheZone},
