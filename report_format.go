@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/strataxp/strata/stats"
@@ -132,8 +133,9 @@ func days(d time.Duration) string {
 	return count(int64(d/(24*time.Hour)), "day", "days")
 }
 
-// shortened cuts a text to so many characters.
+// shortened cuts a text to so many characters of one line.
 func shortened(s string, width int) string {
+	s = strings.ReplaceAll(s, "\n", string(unicode.ReplacementChar))
 	if utf8.RuneCountInString(s) <= width {
 		return s
 	}
@@ -164,6 +166,13 @@ func wrap(text string, width int) []string {
 	line := ""
 	for word := range strings.FieldsSeq(strings.ReplaceAll(text, " %", glue+"%")) {
 		word = strings.ReplaceAll(word, glue, " ")
+		for runes := []rune(word); len(runes) > width; runes = []rune(word) { // longer than a line
+			if line != "" {
+				lines = append(lines, line)
+				line = ""
+			}
+			lines, word = append(lines, string(runes[:width])), string(runes[width:])
+		}
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line = ""
@@ -209,3 +218,29 @@ func (t *table) print(out *strings.Builder) {
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 }
+
+// printable replaces what no parser of markup accepts and what commands a
+// terminal: bytes that are not UTF-8 and control characters, and such as turn
+// the direction of text. Keys and attributes may come from requests.
+func printable(s string) string {
+	plain := true
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] >= ' ' && s[i] < utf8.RuneSelf && s[i] != 0x7f
+	}
+	if plain {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff || turnsText(r):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// turnsText reports whether a character changes the direction of what follows,
+// so that a key could make the text around it read backwards.
+func turnsText(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }

@@ -3,8 +3,6 @@ package strata
 import (
 	"bytes"
 	"html"
-	"strings"
-	"unicode/utf8"
 )
 
 // markup writes well-formed markup: every element that is started is ended, and
@@ -74,28 +72,3 @@ func isBlock(name string) bool {
 	}
 	return true
 }
-
-// printable replaces what no parser of markup accepts: bytes that are not UTF-8
-// and control characters.
-func printable(s string) string {
-	plain := true
-	for i := 0; i < len(s) && plain; i++ {
-		plain = s[i] >= ' ' && s[i] < utf8.RuneSelf && s[i] != 0x7f
-	}
-	if plain {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffe || r == 0xffff || turnsText(r):
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-}
-
-// turnsText reports whether a character changes the direction of what follows,
-// so that a key could make the text around it read backwards.
-func turnsText(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }

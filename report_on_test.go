@@ -404,14 +404,21 @@ func requireSound(t require.TestingT, r *strata.Report) {
 	require.NotEmpty(t, r.Verdict.Text)
 }
 
-// Text keeps to its width, whatever the keys are.
+// Text keeps to its width, whatever the keys are, and commands no terminal.
 func TestReportTextFits(t *testing.T) {
 	long := strings.Repeat("long-key-", 11)
 	x := makeUp(t, []strata.Metric{sumMetric(long)}, map[string]map[string]stats.Moments{
-		"a" + long: one(long, sumsOf(t, 50_000, 123456.789, 54321)), "b" + long: one(long, sumsOf(t, 50_000, 123956.789, 54321)),
-	})
-	for line := range strings.Lines(x.report(t).String()) {
-		require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 125, line)
+		"a" + long: one(long, sumsOf(t, 50_000, 12345.6789, 5432.1)), "b" + long: one(long, sumsOf(t, 50_000, 12395.6789, 5432.1)),
+	}, func(e *strata.Experiment) { e.Description, e.Analysis.Breakdowns = long+long, []string{"country"} })
+	x.results.Segments = map[string]map[string]strata.TreatmentResults{
+		"\x1b[31mred\tend\n\u202eturned " + long: x.results.Treatments, "": x.results.Treatments,
+	}
+	text := x.report(t, strata.ReportOptions{Attribute: "country"}).String()
+	for line := range strings.Lines(text) {
+		require.LessOrEqual(t, len([]rune(strings.TrimRight(line, "\n"))), 100, line)
+	}
+	for _, bad := range []string{"\x1b", "\t", "\u202e", "end\n"} {
+		require.NotContains(t, text, bad)
 	}
 }
 

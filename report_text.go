@@ -18,7 +18,7 @@ const nameWidth = 18
 // String prints the report as text of 100 columns, for a terminal.
 func (r *Report) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "Experiment %s, phase %d, %s, plan version %d\n", r.Experiment, r.Phase, r.state(), r.Version)
+	printWrapped(&out, "", fmt.Sprintf("Experiment %s, phase %d, %s, plan version %d", r.Experiment, r.Phase, r.state(), r.Version))
 	if r.Description != "" {
 		printWrapped(&out, "", r.Description)
 	}
@@ -32,7 +32,7 @@ func (r *Report) String() string {
 	r.printHealth(&out)
 	if len(r.Metrics) == 0 {
 		out.WriteString("\nNo metrics: name some in the experiment's \"metrics\".\n")
-		return out.String()
+		return printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
 	}
 	out.WriteString("\n")
 	printWrapped(&out, "", r.howToRead())
@@ -40,7 +40,7 @@ func (r *Report) String() string {
 		r.printMetric(&out, &r.Metrics[i])
 	}
 	r.printBreakdown(&out)
-	return out.String()
+	return printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
 }
 
 // printWrapped prints a text behind a word in the margin.
@@ -80,7 +80,7 @@ func (r *Report) howToRead() string {
 func (r *Report) printTreatments(out *strings.Builder) {
 	t := table{header: []string{"treatment", "units", "share", "expected", "exposed from", "to"}, left: 1}
 	for i, x := range r.Treatments {
-		name := shortened(x.Treatment, nameWidth+10)
+		name := shortened(x.Treatment, nameWidth+6)
 		if i == 0 {
 			name += " (control)"
 		}
@@ -124,7 +124,8 @@ func (r *Report) printMetric(out *strings.Builder, m *MetricReport) {
 	if m.Step > 0 && !r.lastStep(m) {
 		return // the table says enough
 	}
-	fmt.Fprintf(out, "\n%s (%s)\n", m.Label, strings.Join(metricNotes(m), ", "))
+	out.WriteString("\n")
+	printWrapped(out, "", fmt.Sprintf("%s (%s)", m.Label, strings.Join(metricNotes(m), ", ")))
 	t := table{header: []string{"treatment", "units", "estimate", "std. error", "difference", "interval"}, left: 1}
 	for i, e := range m.Estimates {
 		row := []string{shortened(e.Treatment, nameWidth), thousands(e.Units), valueText(e.Estimate), seText(e.Estimate), "", ""}
@@ -295,7 +296,8 @@ func (r *Report) printBreakdown(out *strings.Builder) {
 	if b == nil {
 		return
 	}
-	fmt.Fprintf(out, "\nBy %s (corrected p over all of these comparisons; a clear one is a question for a new experiment)\n", b.Attribute)
+	out.WriteString("\n")
+	printWrapped(out, "", fmt.Sprintf("By %s (p is corrected over all of these comparisons; a clear one is a question for a new experiment)", b.Attribute))
 	t := table{header: []string{b.Attribute, "units", "metric", "treatment", "lift", "interval", "corrected p"}, left: 1}
 	for i := range b.Segments {
 		s := &b.Segments[i]
