@@ -31,22 +31,25 @@ type evidence struct {
 // the tails that daily looks search; without stats.SmallCount there is none at all.
 const alwaysEvidence = 30
 
-// evidenceOf looks at both arms. Means of values are not counted: they may well
-// be around 0, and the units without a value are left out already.
+// evidenceOf looks at both arms.
 func evidenceOf(m *Metric, control, treatment *stats.Moments) evidence {
-	e := evidence{units: math.Inf(1), share: isShare(m)}
-	for _, arm := range []*stats.Moments{control, treatment} {
-		switch {
-		case e.share:
-			s := shareOf(arm)
-			e.units = min(e.units, float64(max(0, min(s.Successes, s.Units-s.Successes))))
-		case m.Type == MetricRatio:
-			e.units = min(e.units, effective(arm, 0), effective(arm, 1))
-		case m.Type != MetricMean:
-			e.units = min(e.units, effective(arm, 0))
-		}
+	return evidence{min(evidenceOfArm(m, control), evidenceOfArm(m, treatment)), isShare(m)}
+}
+
+// evidenceOfArm does not count means of values: they may well be around 0, and
+// the units without a value are left out already.
+func evidenceOfArm(m *Metric, arm *stats.Moments) float64 {
+	switch {
+	case isShare(m):
+		s := shareOf(arm)
+		return float64(max(0, min(s.Successes, s.Units-s.Successes)))
+	case m.Type == MetricRatio:
+		return min(effective(arm, 0), effective(arm, 1))
+	case m.Type == MetricMean:
+		return math.Inf(1)
+	default:
+		return effective(arm, 0)
 	}
-	return e
 }
 
 func effective(m *stats.Moments, i int) float64 {

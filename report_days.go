@@ -4,8 +4,9 @@ import "github.com/strataxp/strata/stats"
 
 // dayArm is a treatment in one metric as it stood at the end of a day.
 type dayArm struct {
-	moments *stats.Moments
-	group   stats.Group // not adjusted
+	moments  *stats.Moments
+	group    stats.Group // not adjusted
+	evidence float64     // as in evidence
 }
 
 // days tells how each comparison came about. The past adjusts by the slope of
@@ -50,7 +51,7 @@ func dayArmOf(in map[string]MetricResults, m *Metric, entry int) dayArm {
 	if list := in[m.Key].Moments; entry < len(list) {
 		a.moments = &list[entry]
 	}
-	a.group = groupOf(m, a.moments)
+	a.group, a.evidence = groupOf(m, a.moments), evidenceOfArm(m, a.moments)
 	return a
 }
 
@@ -61,7 +62,7 @@ func (b *reportBuilder) day(m *Metric, c *MetricComparison, day *DayResults, con
 	}
 	a := arms{
 		control: control.group, treatment: treatment.group,
-		evidence: evidenceOf(m, control.moments, treatment.moments), sequence: c.arms.sequence,
+		evidence: evidence{min(control.evidence, treatment.evidence), isShare(m)}, sequence: c.arms.sequence,
 	}
 	if c.Adjustment != nil && c.Adjustment.Applied {
 		a.control, a.treatment = adjustedBy(m, c.Adjustment.Theta, control.moments, treatment.moments)

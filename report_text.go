@@ -313,7 +313,7 @@ func (r *Report) printBreakdown(out *strings.Builder) {
 					corrected = formatP(c.Corrected.PValue)
 				}
 				t.rows = append(t.rows, []string{
-					shortened(name, nameWidth), units, shortened(s.Metrics[j].Label, nameWidth), shortened(c.Treatment, nameWidth),
+					shortened(name, nameWidth-4), units, shortened(s.Metrics[j].Label, nameWidth-4), shortened(c.Treatment, nameWidth-4),
 					signedPercent(c.Corrected.Lift), intervalText(c.Corrected.Lift, percentText), corrected,
 				})
 				name, units = "", ""

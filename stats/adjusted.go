@@ -12,9 +12,9 @@ func GroupAdjusted(m Moments, theta, center float64) Group {
 	if !m.has(1) {
 		return noVariable(m.n, 1)
 	}
-	g := GroupMean(m, 0)
-	g.Mean -= theta * (m.Mean(1) - center)
-	g.Variance = nonNegative(m.Variance(0)+theta*theta*m.Variance(1)-2*theta*m.Covariance(0, 1), m.Variance(0))
+	variance := m.covariance(0, 0)
+	g := Group{N: m.n, Mean: m.mean[0] - theta*(m.mean[1]-center)}
+	g.Variance = nonNegative(variance+theta*theta*m.covariance(1, 1)-2*theta*m.covariance(0, 1), variance)
 	return g.checked()
 }
 
@@ -39,7 +39,7 @@ func GroupRatioAdjusted(m Moments, theta, center float64) Group {
 	variance := 0.0
 	for i, a := range weights {
 		for j, b := range weights {
-			variance += a * b * m.Covariance(i, j)
+			variance += a * b * m.covariance(i, j)
 		}
 	}
 	g.Variance = nonNegative(variance, g.Variance)

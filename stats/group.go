@@ -39,7 +39,7 @@ func GroupMean(m Moments, i int) Group {
 	if !m.has(i) {
 		return noVariable(m.n, i)
 	}
-	g := Group{N: m.n, Mean: m.Mean(i), Variance: m.Variance(i)}
+	g := Group{N: m.n, Mean: m.mean[i], Variance: m.covariance(i, i)}
 	return g.checked()
 }
 

@@ -231,11 +231,18 @@ func (m Moments) Variance(i int) float64 { return m.Covariance(i, i) }
 // Covariance is the sample covariance of variables i and j, C(i,j)/(n−1), and
 // 0 below two units. It panics when the sample has no variable i or j.
 func (m Moments) Covariance(i, j int) float64 {
-	c := m.Comoment(i, j)
+	checkVariable(i, m.k)
+	checkVariable(j, m.k)
+	return m.covariance(i, j)
+}
+
+// covariance is Covariance of variables that are known to be there. By pointer,
+// as a Moments takes longer to copy than to read.
+func (m *Moments) covariance(i, j int) float64 {
 	if m.n < 2 {
 		return 0
 	}
-	return c / float64(m.n-1)
+	return m.comoments[pair(i, j)] / float64(m.n-1)
 }
 
 // EffectiveUnits is how many units of equal size would carry as much of the
@@ -246,7 +253,8 @@ func (m Moments) Covariance(i, j int) float64 {
 // of values that are not negative is near to normal when there are some 30. It
 // panics when the sample has no variable i.
 func (m Moments) EffectiveUnits(i int) float64 {
-	mean, c := m.Mean(i), m.Comoment(i, i)
+	checkVariable(i, m.k)
+	mean, c := m.mean[i], m.comoments[pair(i, i)]
 	if m.n == 0 || mean == 0 {
 		return 0
 	}
