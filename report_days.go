@@ -1,6 +1,11 @@
 package strata
 
-import "github.com/strataxp/strata/stats"
+import (
+	"runtime"
+	"sync"
+
+	"github.com/strataxp/strata/stats"
+)
 
 // dayArm is a treatment in one metric as it stood at the end of a day.
 type dayArm struct {
@@ -10,16 +15,30 @@ type dayArm struct {
 }
 
 // days tells how each comparison came about. The past adjusts by the slope of
-// the latest results on all days. It goes day by day, as results lie in memory.
+// the latest results on all days. Metrics do not depend on each other, so they
+// are divided among the processors: a year of a large experiment is a million
+// reads all over memory.
 func (b *reportBuilder) days() {
-	metrics := b.report.Metrics
+	if len(b.results.Days) == 0 {
+		return
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(b.report.Metrics))
+	var all sync.WaitGroup
+	for i := range workers {
+		all.Go(func() {
+			b.daysOf(b.report.Metrics[i*len(b.report.Metrics)/workers : (i+1)*len(b.report.Metrics)/workers])
+		})
+	}
+	all.Wait()
+}
+
+// daysOf goes day by day, as results lie in memory.
+func (b *reportBuilder) daysOf(metrics []MetricReport) {
 	definitions := make([]*Metric, len(metrics))
 	for i := range metrics {
 		definitions[i] = b.metricOf(metrics[i].Metric)
 		for j := range metrics[i].Comparisons {
-			if n := len(b.results.Days); n > 0 {
-				metrics[i].Comparisons[j].Days = make([]DayComparison, 0, n)
-			}
+			metrics[i].Comparisons[j].Days = make([]DayComparison, 0, len(b.results.Days))
 		}
 	}
 	arms := make([]dayArm, len(b.report.Treatments))

@@ -234,7 +234,7 @@ func (b *reportBuilder) exposed(in map[string]TreatmentResults, c *MetricCompari
 func (b *reportBuilder) unitsPerDay(c *MetricComparison) float64 {
 	week := b.now.AddDate(0, 0, -7)
 	before := -1.0
-	for i := range b.results.Days {
+	for i := len(b.results.Days) - 1; i >= 0 && before < 0; i-- {
 		if d := &b.results.Days[i]; !NextDay(d.Day, b.opts.Zone).After(week) {
 			before = b.exposed(d.Treatments, c)
 		}
