@@ -175,3 +175,84 @@ func TestSimulationDailyReportsWithAnEffect(t *testing.T) {
 	require.Zero(t, losses)
 	require.GreaterOrEqual(t, wins, n*9/10, fmt.Sprint("wins of ", n))
 }
+
+// rare is an experiment without an effect on what few units do.
+type rare struct {
+	name   string
+	daily  [2]int // units a day
+	share  float64
+	metric strata.Metric
+	unit   func(*rand.Rand) []float64 // variables of a unit that does it
+}
+
+func rareDesigns() []rare {
+	count := strata.Metric{Key: "m", Type: strata.MetricCount, Measure: strata.Measure{Event: strata.KindCustom}}
+	conversion := count
+	conversion.Type = strata.MetricConversion
+	value := strata.Measure{Event: strata.KindCustom, Value: strata.ValueAmount}
+	ratio := strata.Metric{Key: "m", Type: strata.MetricRatio, Measure: value, Denominator: &strata.Measure{Event: strata.KindCustom}}
+	once := func(*rand.Rand) []float64 { return []float64{1} }
+	spend := func(r *rand.Rand) []float64 { return []float64{math.Exp(1.5 * r.NormFloat64())} }
+	orders := func(r *rand.Rand) []float64 {
+		n := 1 + float64(r.IntN(3))
+		return []float64{n * math.Exp(r.NormFloat64()), n}
+	}
+	return []rare{
+		{"2 % convert, 900 and 100 a day", [2]int{900, 100}, 0.02, conversion, once},
+		{"2 % count, 900 and 100 a day", [2]int{900, 100}, 0.02, count, once},
+		{"0.5 % count, 4500 and 500 a day", [2]int{4500, 500}, 0.005, count, once},
+		{"2 % buy, 900 and 100 a day, heavy", [2]int{900, 100}, 0.02, sumMetric("m"), spend},
+		{"0.5 % buy, 500 a day, ratio", [2]int{500, 500}, 0.005, ratio, orders},
+		{"2 % buy, 900 and 100 a day, ratio", [2]int{900, 100}, 0.02, ratio, orders},
+	}
+}
+
+// day draws a day's units of one arm.
+func (x *rare) day(t testing.TB, random *rand.Rand, arm int) stats.Moments {
+	var m stats.Moments
+	k := len(x.unit(random))
+	none := 0
+	for range x.daily[arm] {
+		if random.Float64() >= x.share {
+			none++
+			continue
+		}
+		require.NoError(t, m.Add(x.unit(random)...))
+	}
+	zeros, err := stats.NewMoments(int64(none), make([]float64, k), make([]float64, k*(k+1)/2))
+	require.NoError(t, err)
+	require.NoError(t, m.Merge(zeros))
+	return m
+}
+
+// What few units do is where asymptotic intervals fail: daily reports on it wait
+// until there is enough, and then keep their promise.
+func TestSimulationDailyReportsOnRareEvents(t *testing.T) {
+	seed, n := simulationSeed(t), 4*simulations()
+	for i, x := range rareDesigns() {
+		t.Run(x.name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			wrong := 0
+			for range n {
+				made := makeUp(t, []strata.Metric{x.metric}, map[string]map[string]stats.Moments{"a": {}, "b": {}}, func(e *strata.Experiment) {
+					e.Treatments[0].Weight, e.Treatments[1].Weight = x.daily[0], x.daily[1]
+				})
+				var stand [2]stats.Moments
+				for day := range 10 {
+					for arm, key := range []string{"a", "b"} {
+						require.NoError(t, stand[arm].Merge(x.day(t, random, arm)))
+						made.results.Treatments[key] = strata.TreatmentResults{Units: stand[arm].N(), FirstExposure: reportDay,
+							Metrics: map[string]strata.MetricResults{"m": {Moments: []stats.Moments{stand[arm]}}}}
+					}
+					r, err := strata.ReportOn(made.plan, "cta-color", made.results, at(reportDay.AddDate(0, 0, day)))
+					require.NoError(t, err)
+					if code := r.Metrics[0].Comparisons[0].Verdict.Code; code == strata.VerdictWin || code == strata.VerdictLoss {
+						wrong++
+						break
+					}
+				}
+			}
+			atMost(t, 0.05, wrong, n, "experiments with a false win or loss")
+		})
+	}
+}
