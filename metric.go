@@ -25,7 +25,7 @@ type Metric struct {
 
 	// Window is how long after a unit's first exposure its events count: from
 	// the instant of exposure (included) to exposure plus Window (excluded).
-	// Zero means without end.
+	// Zero means up to the end of the experiment's schedule, if it has one.
 	Window Duration `json:"window,omitempty"`
 
 	// Direction says which way is good: increase (the default) or decrease.
