@@ -93,6 +93,7 @@ func requireUniform(t *testing.T, what string, p []float64) {
 // revenue, against 4.6 %, 0.80 % and three for its logarithm, and 4.4 %, 0.88 %
 // and four for revenue that is capped. All three are held to the same bounds.
 func TestAAOfRetailCustomers(t *testing.T) {
+	t.Parallel()
 	revenue := retailRevenue(t)
 	require.Len(t, revenue, 4339)
 	limit := slices.Sorted(maps.Values(revenue))[len(revenue)*99/100]
@@ -109,6 +110,7 @@ func TestAAOfRetailCustomers(t *testing.T) {
 }
 
 func TestAAOfShopSessions(t *testing.T) {
+	t.Parallel()
 	clicks, depth := shopSessions(t)
 	require.Len(t, clicks, 24026)
 	var list []measured

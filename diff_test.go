@@ -259,6 +259,7 @@ func TestPeekIsAll(t *testing.T) {
 // poor). One run of 100 plans compares some 2,000 shares, so chance fails it
 // once in 100,000 runs. Where Diff says that nobody moves, nobody may.
 func TestDiffAgainstCounting(t *testing.T) {
+	t.Parallel()
 	units := strangers()
 	if testing.Short() {
 		units = units[:4000]

@@ -16,6 +16,7 @@ import (
 // Whatever is published with Keep, in whatever order, no exposed unit moves, and
 // none is in two experiments of a layer.
 func TestRandomChangesMoveNobodyExposed(t *testing.T) {
+	t.Parallel()
 	seeds := 12
 	if testing.Short() {
 		seeds = 6

@@ -22,6 +22,7 @@ import (
 )
 
 func TestPageOfAnyReportIsSound(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := drawReport(t, rt)
 		requireGoodPage(rt, r)
@@ -133,6 +134,7 @@ func requireRounded(t testing.TB, want float64, text string) {
 
 // Whatever keys and texts hold, it stays text.
 func TestPageEscapesWhatUsersWrite(t *testing.T) {
+	t.Parallel()
 	for _, evil := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onload='x`, `a & b &lt; c &nbsp;`, `]]>`, `<!--`, `</style></title>`,
 		"nul\x00 and \x1b[31m", "not \xff utf-8", "\u202eturned", "\ufffe", strings.Repeat("very long ", 300), strings.Repeat("x", 5000), "日本語 עברית",
@@ -260,6 +262,7 @@ func TestPageDrawsArrows(t *testing.T) {
 
 // Reports that no package of this module would make are still pages.
 func TestPageOfBrokenNumbers(t *testing.T) {
+	t.Parallel()
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e308, -1e308, 5e-324, 0} {
 		for seed := range uint64(2) {
 			r := fullReport(t, 4)

@@ -305,6 +305,7 @@ func TestReportByDayIsThatOfTheDay(t *testing.T) {
 // estimates, corrected p-values agree with corrected intervals, and it can be
 // printed and read back.
 func TestAnyResultsMakeASoundReport(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) { requireSound(rt, drawReport(t, rt)) })
 }
 

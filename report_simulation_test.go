@@ -85,9 +85,9 @@ func simulations() int {
 	case os.Getenv("STRATA_LONG") != "":
 		return 1000
 	case testing.Short():
-		return 10
+		return 8
 	}
-	return 25
+	return 20
 }
 
 func simulationSeed(t *testing.T) uint64 {
@@ -118,6 +118,7 @@ func atMost(t *testing.T, p float64, count, n int, what string) {
 // loss in a primary metric, over two metrics, two treatments and ten daily
 // reports that are each believed.
 func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
+	t.Parallel()
 	seed, n := simulationSeed(t), simulations()
 	primary, harmed := 0, 0
 	for i := range n {
@@ -148,6 +149,7 @@ func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
 // A guardrail that loses just its margin is at most once in twenty experiments
 // ever said to hold, and a primary metric with an effect wins.
 func TestSimulationDailyReportsWithAnEffect(t *testing.T) {
+	t.Parallel()
 	seed, n := simulationSeed(t), simulations()
 	effects := map[string]map[string]float64{"b": {"clicks": 0.15, "guard": -0.05}}
 	holds, wins, losses := 0, 0, 0
@@ -228,7 +230,8 @@ func (x *rare) day(t testing.TB, random *rand.Rand, arm int) stats.Moments {
 // What few units do is where asymptotic intervals fail: daily reports on it wait
 // until there is enough, and then keep their promise.
 func TestSimulationDailyReportsOnRareEvents(t *testing.T) {
-	seed, n := simulationSeed(t), 4*simulations()
+	t.Parallel()
+	seed, n := simulationSeed(t), 2*simulations()
 	for i, x := range rareDesigns() {
 		t.Run(x.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
