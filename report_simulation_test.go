@@ -5,13 +5,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -90,21 +90,6 @@ func simulations() int {
 	return 20
 }
 
-func simulationSeed(t *testing.T) uint64 {
-	seed := uint64(1)
-	if given := os.Getenv("STRATA_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "STRATA_SEED")
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("repeat with STRATA_SEED=%d", seed)
-		}
-	})
-	return seed
-}
-
 // atMost fails where so many of n is more than a rate that is at most p can
 // explain, four standard errors away.
 func atMost(t *testing.T, p float64, count, n int, what string) {
@@ -119,10 +104,10 @@ func atMost(t *testing.T, p float64, count, n int, what string) {
 // reports that are each believed.
 func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
 	t.Parallel()
-	seed, n := simulationSeed(t), simulations()
+	first, n := seed.Of(t), simulations()
 	primary, harmed := 0, 0
 	for i := range n {
-		s := newSimulated(t, seed+uint64(i)<<20, nil)
+		s := newSimulated(t, first+uint64(i)<<20, nil)
 		var anyPrimary, anyHarm bool
 		for day := range 10 {
 			s.day(t)
@@ -150,11 +135,11 @@ func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
 // ever said to hold, and a primary metric with an effect wins.
 func TestSimulationDailyReportsWithAnEffect(t *testing.T) {
 	t.Parallel()
-	seed, n := simulationSeed(t), simulations()
+	first, n := seed.Of(t), simulations()
 	effects := map[string]map[string]float64{"b": {"clicks": 0.15, "guard": -0.05}}
 	holds, wins, losses := 0, 0, 0
 	for i := range n {
-		s := newSimulated(t, seed+uint64(i)<<20, effects)
+		s := newSimulated(t, first+uint64(i)<<20, effects)
 		var held bool
 		var last strata.VerdictCode
 		for day := range 10 {
@@ -231,10 +216,10 @@ func (x *rare) day(t testing.TB, random *rand.Rand, arm int) stats.Moments {
 // until there is enough, and then keep their promise.
 func TestSimulationDailyReportsOnRareEvents(t *testing.T) {
 	t.Parallel()
-	seed, n := simulationSeed(t), 2*simulations()
+	first, n := seed.Of(t), 2*simulations()
 	for i, x := range rareDesigns() {
 		t.Run(x.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			random := rand.New(rand.NewPCG(first, uint64(i)))
 			wrong := 0
 			for range n {
 				made := makeUp(t, []strata.Metric{x.metric}, map[string]map[string]stats.Moments{"a": {}, "b": {}}, func(e *strata.Experiment) {

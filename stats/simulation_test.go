@@ -4,12 +4,12 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
-	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // The tests called TestSimulation… draw made-up experiments and count how often
@@ -57,19 +57,19 @@ func each(draw func(r *rand.Rand, happened []bool)) func(*rand.Rand) func([]bool
 func simulate(t *testing.T, simulations []simulation) {
 	t.Helper()
 	t.Parallel()
-	seed := simulationSeed(t)
+	first := seed.Of(t)
 	for _, s := range simulations {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			s.run(t, seed)
+			s.run(t, first)
 		})
 	}
 }
 
-func (s simulation) run(t *testing.T, seed uint64) {
+func (s simulation) run(t *testing.T, first uint64) {
 	stream := fnv.New64a()
 	_, _ = stream.Write([]byte(t.Name())) // never fails
-	draw := s.start(rand.New(rand.NewPCG(seed, stream.Sum64())))
+	draw := s.start(rand.New(rand.NewPCG(first, stream.Sum64())))
 	draws := simulationDraws(s.draws)
 	counts, happened := make([]int, len(s.rates)), make([]bool, len(s.rates))
 	for range draws {
@@ -118,23 +118,6 @@ func (r rate) fits(count, draws int) bool {
 	few := r.least > 0 && distuv.Binomial{N: n, P: r.least}.CDF(k) < tooUnlikely
 	many := r.most < 1 && distuv.Binomial{N: n, P: r.most}.Survival(k-1) < tooUnlikely
 	return !few && !many
-}
-
-var simulationOnce = sync.OnceValue(rand.Uint64)
-
-func simulationSeed(t *testing.T) uint64 {
-	seed := simulationOnce()
-	if given := os.Getenv("STRATA_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "STRATA_SEED")
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("repeat with STRATA_SEED=%d", seed)
-		}
-	})
-	return seed
 }
 
 // A check that cannot fail checks nothing.

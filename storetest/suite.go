@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // Run checks the store that open returns. Each case calls open once and must
@@ -144,18 +143,7 @@ func results(t require.TestingT, s strata.Store, metrics ...strata.Metric) strat
 // newRandom returns random numbers that a failed test can be repeated with.
 func newRandom(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64()
-	if given := os.Getenv("STRATA_SEED"); given != "" {
-		var err error
-		seed, err = strconv.ParseUint(given, 10, 64)
-		require.NoError(t, err, "STRATA_SEED")
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("repeat with STRATA_SEED=%d", seed)
-		}
-	})
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(seed.Of(t), 0))
 }
 
 // rounds is how often a random case is repeated.
