@@ -201,3 +201,15 @@ func ExamplePlan_Capacity() {
 	//           whole layer                        39      5.79 %
 	//           half the traffic                  153      11.1 %
 }
+
+func BenchmarkCapacity(b *testing.B) {
+	plan := capacityPlan(b, 0.5, 0.5)
+	forecast := strata.Forecast{UnitsPerDay: map[strata.Diversion]float64{strata.ByUser: 10_000},
+		Metrics: map[string]strata.Baseline{"buyers": {Mean: 0.1, Variance: 0.09}, "errors": {Mean: 2, Variance: 4}}}
+	b.ReportAllocs()
+	for b.Loop() { // four metrics of experiments
+		if _, err := plan.Capacity(forecast); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

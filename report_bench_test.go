@@ -69,7 +69,7 @@ func wideExperiment(t testing.TB, metrics, treatments, days int, past bool) (*st
 // BenchmarkReport computes a report from sufficient statistics.
 func BenchmarkReport(b *testing.B) {
 	for _, past := range []bool{false, true} {
-		for _, days := range []int{45, 90, 180, 360} {
+		for _, days := range []int{1, 45, 90, 180, 360} {
 			b.Run(fmt.Sprintf("20 metrics, 5 treatments, %d days, cuped %t", days, past), func(b *testing.B) {
 				plan, results := wideExperiment(b, 20, 5, days, past)
 				b.ReportAllocs()

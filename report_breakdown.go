@@ -47,15 +47,13 @@ func (b *reportBuilder) breakdown() {
 
 func (b *reportBuilder) segment(value string, in map[string]TreatmentResults) Segment {
 	s := Segment{Value: value, Treatments: b.treatments(in)}
-	weights := make([]float64, len(s.Treatments))
-	for i, t := range s.Treatments {
+	for _, t := range s.Treatments {
 		s.Units += t.Units
-		weights[i] = t.Expected
 	}
 	if reason := b.sharesChanged(); reason != "" {
 		s.SampleRatio = stats.SampleRatioResult{Test: stats.Test{PValue: 1, Reason: reason}}
 	} else {
-		s.SampleRatio = stats.SampleRatio(b.counts(in), weights)
+		s.SampleRatio = stats.SampleRatio(b.counts(in), b.weights())
 	}
 	s.Metrics = b.metricReports(in)
 	return s
@@ -93,16 +91,16 @@ func (b *reportBuilder) funnelStep(m *Metric, entry int) FunnelStep {
 		}
 		step.Counts = append(step.Counts, FunnelCount{
 			Treatment: t.Treatment, Units: s.Successes,
-			Share: quotient(s.Successes, s.Units), OfPrevious: quotient(s.Successes, before),
+			Share: quotient(float64(s.Successes), float64(s.Units)), OfPrevious: quotient(float64(s.Successes), float64(before)),
 		})
 	}
 	return step
 }
 
 // quotient is a/b, and 0 where there is nothing to divide by.
-func quotient(a, b int64) float64 {
+func quotient(a, b float64) float64 {
 	if b == 0 {
 		return 0
 	}
-	return float64(a) / float64(b)
+	return a / b
 }

@@ -95,10 +95,10 @@ func (b *reportBuilder) day(m *Metric, c *MetricComparison, day *DayResults, con
 func adjustedBy(m *Metric, theta float64, before, after *stats.Moments) (control, treatment stats.Group) {
 	nC, nT := float64(before.N()), float64(after.N())
 	if m.Type == MetricRatio {
-		center := quotientOf(nC*meanOf(before, 2)+nT*meanOf(after, 2), nC*meanOf(before, 3)+nT*meanOf(after, 3))
+		center := quotient(nC*meanOf(before, 2)+nT*meanOf(after, 2), nC*meanOf(before, 3)+nT*meanOf(after, 3))
 		control, treatment = stats.GroupRatioAdjusted(*before, theta, center), stats.GroupRatioAdjusted(*after, theta, center)
 	} else {
-		center := quotientOf(nC*meanOf(before, 1)+nT*meanOf(after, 1), nC+nT)
+		center := quotient(nC*meanOf(before, 1)+nT*meanOf(after, 1), nC+nT)
 		control, treatment = stats.GroupAdjusted(*before, theta, center), stats.GroupAdjusted(*after, theta, center)
 	}
 	return divided(control, m.scale()), divided(treatment, m.scale())
@@ -110,11 +110,4 @@ func meanOf(m *stats.Moments, i int) float64 {
 		return 0
 	}
 	return m.Mean(i)
-}
-
-func quotientOf(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
 }

@@ -88,11 +88,7 @@ func (b *reportBuilder) sampleRatio() {
 		h.SequentialSampleRatio = h.SampleRatio
 		return
 	}
-	weights := make([]float64, len(b.report.Treatments))
-	for i, t := range b.report.Treatments {
-		weights[i] = t.Expected
-	}
-	counts := b.counts(b.results.Treatments)
+	weights, counts := b.weights(), b.counts(b.results.Treatments)
 	h.SampleRatio = stats.SampleRatio(counts, weights)
 	if small := stats.SampleRatioExact(counts, weights); h.SampleRatio.Reason != "" && small.Reason == "" && b.report.Units > 0 {
 		h.SampleRatio = small
@@ -118,6 +114,15 @@ func sequentialRatio(history [][]int64, weights []float64) stats.SampleRatioResu
 		last.PValue = smallest
 	}
 	return last
+}
+
+// weights are the expected shares, in the report's order.
+func (b *reportBuilder) weights() []float64 {
+	weights := make([]float64, len(b.report.Treatments))
+	for i, t := range b.report.Treatments {
+		weights[i] = t.Expected
+	}
+	return weights
 }
 
 // counts are the units by treatment, in the report's order.

@@ -32,15 +32,19 @@ func (r *Report) String() string {
 	r.printHealth(&out)
 	if len(r.Metrics) == 0 {
 		out.WriteString("\nNo metrics: name some in the experiment's \"metrics\".\n")
-		return printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
+	} else {
+		r.printMetrics(&out)
 	}
-	out.WriteString("\n")
-	printWrapped(&out, "", r.howToRead())
-	for i := range r.Metrics {
-		r.printMetric(&out, &r.Metrics[i])
-	}
-	r.printBreakdown(&out)
 	return printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
+}
+
+func (r *Report) printMetrics(out *strings.Builder) {
+	out.WriteString("\n")
+	printWrapped(out, "", r.howToRead())
+	for i := range r.Metrics {
+		r.printMetric(out, &r.Metrics[i])
+	}
+	r.printBreakdown(out)
 }
 
 // printWrapped prints a text behind a word in the margin.
