@@ -67,7 +67,7 @@
 // rules, bucket.go the hash, snapshot.go and assign.go what happens at a
 // request, diff.go, publish.go, settle.go and sticky.go what happens when it
 // changes, events.go, recorder.go and flusher.go the way of an event to the
-// store, attribution.go the way back. report.go says what a report holds,
+// store, fact.go and evaluation.go the way back. report.go says what a report holds,
 // report_build.go and its neighbours make it, report_text.go and report_html.go
 // print it; capacity.go plans traffic.
 // Package stats is the statistics, package memstore the store in memory, package

@@ -48,6 +48,11 @@ var (
 	// ErrCursor means a batch does not start where its stream's cursor
 	// stands. [CursorError] carries the cursor.
 	ErrCursor = errors.New("strata: batch does not continue its stream")
+
+	// ErrEvaluation means that the stored form of an [Evaluation] cannot be
+	// used: it was cut off, changed, or written for another metric. Evaluate
+	// the unit's facts anew.
+	ErrEvaluation = errors.New("strata: invalid evaluation")
 )
 
 // Problem is one thing that is wrong with a plan.

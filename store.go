@@ -319,3 +319,11 @@ type MetricResults struct {
 func (m *Metric) Immature(exposed, at time.Time) bool {
 	return !at.IsZero() && m.Window > 0 && m.windowEnd(exposed).After(at)
 }
+
+// windowEnd returns the end of an exposure's window, or the zero time.
+func (m *Metric) windowEnd(exposed time.Time) time.Time {
+	if m.Window == 0 {
+		return time.Time{}
+	}
+	return exposed.Add(time.Duration(m.Window))
+}

@@ -237,7 +237,9 @@ func funnelAtOneInstant(t *testing.T, s strata.Store) {
 		exposure("grace", control, start), view("grace", "/b", start), view("grace", "/a", start))
 	requireFunnel(t, s, path(0, "/a", "/b"), 2, 2, 2) // at or after the step before
 	requireFunnel(t, s, path(0, "/b", "/a"), 2, 2, 2)
-	requireFunnel(t, s, path(0, "", "/b"), 2, 2, 2) // /a goes first by name
-	requireFunnel(t, s, path(0, "", "/a"), 2, 2, 0)
+	requireFunnel(t, s, path(0, "", "/b"), 2, 2, 2)          // what no step names goes first: /a
+	requireFunnel(t, s, path(0, "", "/a"), 2, 2, 2)          // and here /b
+	requireFunnel(t, s, path(0, "", "/b", "/a"), 2, 2, 2, 0) // then by name: /a
+	requireFunnel(t, s, path(0, "", "/a", "/b"), 2, 2, 0, 0)
 	requireFunnel(t, s, path(0, "", "", ""), 2, 2, 2, 0)
 }

@@ -125,7 +125,7 @@ func steps(list []strata.Step, exposed time.Time, events []strata.Event) []*big.
 			if e.Kind() != step.Event || step.Name != "" && step.Name != e.Name() || e.At().Before(from) {
 				continue
 			}
-			if best < 0 || e.At().Before(rest[best].At()) || e.At().Equal(rest[best].At()) && e.Name() < rest[best].Name() {
+			if best < 0 || e.At().Before(rest[best].At()) || e.At().Equal(rest[best].At()) && rank(list, e) < rank(list, rest[best]) {
 				best = j
 			}
 		}
@@ -137,6 +137,17 @@ func steps(list []strata.Step, exposed time.Time, events []strata.Event) []*big.
 		rest = slices.Delete(rest, best, best+1)
 	}
 	return taken
+}
+
+// rank puts an event among those of its instant: where no step names it, it
+// comes first.
+func rank(steps []strata.Step, e strata.Event) string {
+	for _, step := range steps {
+		if step.Name == e.Name() {
+			return e.Name()
+		}
+	}
+	return ""
 }
 
 // moments are those of units, each number rounded once.
