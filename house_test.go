@@ -65,6 +65,8 @@ var mayReadTheClock = map[string]string{
 	"clock.go":  "it is the clock that everything else is given",
 	"examples/": "a program decides about its own time",
 	"cmd/":      "a program decides about its own time",
+
+	"internal/pgtest/": "a server of its own is waited for in real time",
 }
 
 func TestNoWallClockOutsideTheClock(t *testing.T) {

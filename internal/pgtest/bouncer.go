@@ -1,0 +1,81 @@
+package pgtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// Bouncer starts a PgBouncer before a cluster, with transaction pooling, and
+// returns its connection string for the superuser. It is stopped at the end of
+// the test. Its few server connections go from client to client, so that what
+// depends on a session fails.
+func Bouncer(t testing.TB, c *Cluster) (dsn string) {
+	t.Helper()
+	program, err := findBouncer()
+	require.NoError(t, err)
+	as, err := unprivileged()
+	require.NoError(t, err)
+	dir, err := privateDir("strata-bouncer-", as)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	log := filepath.Join(dir, "log")
+
+	users := fmt.Sprintf("%s %s\n", quoted(c.user), quoted(c.password))
+	require.NoError(t, writeFile(filepath.Join(dir, "users.txt"), users, as))
+	b := *c
+	b.host = "127.0.0.1"
+	b.port, err = freePort()
+	require.NoError(t, err)
+	require.NoError(t, writeFile(filepath.Join(dir, "pgbouncer.ini"), fmt.Sprintf(`[databases]
+* = host=%s port=%d
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = %s/users.txt
+pool_mode = transaction
+max_client_conn = 500
+default_pool_size = 4
+server_round_robin = 1
+`, c.host, c.port, b.port, dir), as))
+	p, err := startProcess([]string{program, filepath.Join(dir, "pgbouncer.ini")}, dir, log, as)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		p.stop(Killed)
+		if t.Failed() {
+			t.Logf("the end of PgBouncer's log:\n%s", tail(log, 4096))
+		}
+	})
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := pgx.Connect(t.Context(), b.DSN())
+		if err == nil {
+			require.NoError(t, conn.Close(t.Context()))
+			return b.DSN()
+		}
+		if p.ended() || time.Now().After(deadline) {
+			require.NoError(t, err, "PgBouncer does not start: %s", tail(log, 4096))
+		}
+	}
+}
+
+func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+func findBouncer() (string, error) {
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin is not in everybody's PATH
+		if found, err := exec.LookPath(name); err == nil {
+			return found, nil
+		}
+	}
+	return "", errors.New("pgtest: PgBouncer is not installed: there is no pgbouncer in PATH nor in /usr/sbin; on Debian: apt-get install pgbouncer")
+}
