@@ -42,7 +42,7 @@ func Bouncer(t testing.TB, c *Cluster) (dsn string) {
 listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
-auth_type = scram-sha-256
+auth_type = md5
 auth_file = %s/users.txt
 pool_mode = transaction
 max_client_conn = 500
