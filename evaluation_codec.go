@@ -56,11 +56,7 @@ func (e *Evaluation) AppendBinary(b []byte) ([]byte, error) {
 }
 
 func (p *progress) append(b []byte, exposed int64) []byte {
-	taken := uint64(p.taken) << 1
-	if p.over {
-		taken |= 1
-	}
-	return binary.AppendUvarint(binary.AppendUvarint(b, taken), uint64(p.from-exposed))
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(p.taken)), uint64(p.from-exposed))
 }
 
 func (v *Evaluator) appendMeasured(b []byte, sums *[2]measured) []byte {
@@ -165,11 +161,11 @@ func (in *formReader) funnel(e *Evaluation, parts byte) {
 		return
 	}
 	taken, since := in.count("the steps taken"), in.count("the time of the last")
-	p := progress{taken: int(taken >> 1), over: taken&1 != 0, from: e.exposed + since}
-	switch steps := int64(len(e.of.steps)); {
-	case taken>>1 > steps || p.over && taken>>1 == steps:
-		in.fail("the steps taken", taken>>1, "the funnel has fewer")
-	case p.from < e.exposed || p.taken > 0 && p.from >= e.end || p.taken == 0 && since > 0:
+	p := progress{taken: int(taken), from: e.exposed + since}
+	switch {
+	case taken > int64(len(e.of.steps)):
+		in.fail("the steps taken", taken, "the funnel has fewer")
+	case p.from < e.exposed || p.from >= e.end || taken == 0 && since > 0:
 		in.fail("the time of the last", since, "is not in the window")
 	}
 	e.funnel = p

@@ -17,7 +17,7 @@ type Evaluator struct {
 
 	window int64 // in microseconds, as are all times here; 0 for none
 	past   int64 // the pre-period; 0 for none
-	until  int64 // the end of time where there is none
+	until  int64 // ends metrics without a window; the end of time where there is none
 
 	steps []funnelStep
 	names []uint64 // those that steps name, in the order of the names
@@ -53,7 +53,7 @@ func NewEvaluator(m *Metric, until time.Time) *Evaluator {
 	if m.Denominator != nil {
 		v.measures, v.measure[1] = 2, newFilter(m.Denominator)
 	}
-	if m.Window == 0 && !until.IsZero() {
+	if !until.IsZero() {
 		v.until = unixMicroUp(until)
 	}
 	v.exact = v.exactTotals()

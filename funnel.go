@@ -12,7 +12,6 @@ type funnelStep struct {
 type progress struct {
 	taken int   // how many steps
 	from  int64 // when the last of them was taken, or the unit exposed
-	over  bool  // the next one was too late
 }
 
 func (v *Evaluator) setSteps(steps []Step) {
@@ -44,7 +43,7 @@ func (p *progress) totals(t *UnitTotals, steps int) {
 
 // follow takes steps by facts, one instant after the other.
 func (e *Evaluation) follow(facts []Fact) {
-	for len(facts) > 0 && !e.funnel.over && e.funnel.taken < len(e.of.steps) {
+	for len(facts) > 0 && e.funnel.taken < len(e.of.steps) {
 		n := 1
 		for n < len(facts) && facts[n].At == facts[0].At {
 			n++
@@ -66,9 +65,8 @@ func (p *progress) take(v *Evaluator, facts []Fact) {
 		if i < 0 {
 			return
 		}
-		if at := facts[i].At; step.within > 0 && at-p.from >= step.within {
-			p.over = true
-			return
+		if step.within > 0 && facts[i].At-p.from >= step.within {
+			return // too late, and so is all that follows
 		}
 		p.taken++
 		p.from, used[n] = facts[i].At, i
