@@ -81,6 +81,27 @@ func TestFunnelIsThatOfTheReference(t *testing.T) {
 	})
 }
 
+// Every funnel of four steps, over every set of four page views at one instant.
+func TestFunnelOfEventsAtOneInstant(t *testing.T) {
+	pages := []string{"a", "b", "c", "d"}
+	for set := 1; set < 16; set++ {
+		var records []strata.Record
+		for i, page := range pages {
+			if set>>i&1 != 0 {
+				records = append(records, strata.Record{Event: strata.PageView{Time: evaluationStart, Page: page}})
+			}
+		}
+		for n := range 256 {
+			m := strata.Metric{Key: "m", Type: strata.MetricFunnel}
+			for i := range 4 {
+				name := []string{"", "c", "b", "a"}[n>>(2*i)&3]
+				m.Steps = append(m.Steps, strata.Step{Event: strata.KindPageView, Name: name})
+			}
+			requireReference(t, &m, evaluationStart, time.Time{}, records, m.Evaluate(evaluationStart, records))
+		}
+	}
+}
+
 // TestEvaluationGoesOn cuts the facts anywhere but within an instant, stores the
 // evaluation now and then, and compares it at each point with all that came
 // before, to the bit.
