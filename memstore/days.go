@@ -8,18 +8,26 @@ import (
 	"github.com/strataxp/strata"
 )
 
-// history is a unit with its events in the order of time.
+// history is a unit with what it did, in order.
 type history struct {
-	unit   *exposed
-	events []strata.Record
-	seen   int                 // how many of the events the totals are of; -1 before the first
-	totals []strata.UnitTotals // by metric
+	unit        *exposed
+	facts       []strata.Fact
+	seen        int // how many of the facts the evaluations have
+	evaluations []strata.Evaluation
+	totals      []strata.UnitTotals // by metric
 }
 
-func newHistory(e *exposed, events []strata.Record) history {
-	sorted := slices.Clone(events)
-	slices.SortStableFunc(sorted, func(a, b strata.Record) int { return a.Event.At().Compare(b.Event.At()) })
-	return history{unit: e, events: sorted, seen: -1}
+func newHistory(e *exposed, facts []strata.Fact, evaluators []*strata.Evaluator) history {
+	h := history{
+		unit: e, facts: slices.Clone(facts),
+		evaluations: make([]strata.Evaluation, len(evaluators)),
+		totals:      make([]strata.UnitTotals, len(evaluators)),
+	}
+	for i, v := range evaluators {
+		h.evaluations[i] = v.Begin(e.first.Time)
+		h.totals[i] = h.evaluations[i].Totals()
+	}
+	return h
 }
 
 // days adds up the results as they stood at the end of each day on which a unit
@@ -37,7 +45,7 @@ func days(ctx context.Context, params *strata.ResultsParams, past []history) ([]
 			if !h.unit.first.Time.Before(end) {
 				continue
 			}
-			h.advance(end, params)
+			h.advance(end)
 			if err := t.add(h.unit, h.totals, atEnd(end, params.At)); err != nil {
 				return nil, err
 			}
@@ -57,16 +65,20 @@ func atEnd(end, at time.Time) time.Time {
 	return end
 }
 
-// advance takes the events before an instant into the totals.
-func (h *history) advance(end time.Time, params *strata.ResultsParams) {
-	n := max(h.seen, 0)
-	for n < len(h.events) && h.events[n].Event.At().Before(end) {
+// advance takes the facts before an instant into the totals.
+func (h *history) advance(end time.Time) {
+	n, before := h.seen, end.UnixMicro()
+	for n < len(h.facts) && h.facts[n].At < before {
 		n++
 	}
-	if n != h.seen {
-		h.totals = evaluate(params, h.unit, h.events[:n])
-		h.seen = n
+	if n == h.seen {
+		return
 	}
+	for i := range h.evaluations {
+		h.evaluations[i].Add(h.facts[h.seen:n]...)
+		h.totals[i] = h.evaluations[i].Totals()
+	}
+	h.seen = n
 }
 
 // daysOf lists the days on which anything happened, in ascending order.
@@ -81,8 +93,8 @@ func daysOf(params *strata.ResultsParams, past []history) []time.Time {
 	}
 	for i := range past {
 		note(past[i].unit.first.Time)
-		for j := range past[i].events {
-			note(past[i].events[j].Event.At())
+		for j := range past[i].facts {
+			note(time.UnixMicro(past[i].facts[j].At))
 		}
 		for k := range params.Metrics { // a window that ends makes a unit mature
 			end := past[i].unit.first.Time.Add(time.Duration(params.Metrics[k].Window))

@@ -3,7 +3,6 @@ package memstore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/strataxp/strata"
@@ -25,8 +24,9 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	}
 	all := newTally(&params)
 	segments := make(map[string]*tally)
+	evaluators := evaluatorsOf(&params)
 	var past []history
-	var events []strata.Record
+	var facts []strata.Fact
 	for i, e := range p.exposed {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return strata.Results{}, ctx.Err()
@@ -36,10 +36,10 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 			continue
 		}
 		var repeats int64
-		events, repeats = s.eventsOf(e.unit, events[:0])
+		facts, repeats = s.factsOf(e.unit, facts[:0])
 		results.RepeatedOrders += repeats
-		results.Latest = latest(results.Latest, e, events)
-		totals := evaluate(&params, e, events)
+		results.Latest = latest(results.Latest, e, facts)
+		totals := evaluate(evaluators, e, facts)
 		if err := all.add(e, totals, params.At); err != nil {
 			return strata.Results{}, err
 		}
@@ -49,7 +49,7 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 			}
 		}
 		if params.Daily {
-			past = append(past, newHistory(e, events))
+			past = append(past, newHistory(e, facts, evaluators))
 		}
 	}
 	results.Treatments = all.results()
@@ -73,45 +73,48 @@ func segmentOf(segments map[string]*tally, e *exposed, params *strata.ResultsPar
 }
 
 // latest returns when the last of a unit's events happened, or what was later.
-func latest(at time.Time, e *exposed, events []strata.Record) time.Time {
+func latest(at time.Time, e *exposed, facts []strata.Fact) time.Time {
 	if e.first.Time.After(at) {
 		at = e.first.Time
 	}
-	for i := range events {
-		if t := events[i].Event.At(); t.After(at) && !events[i].Forced {
-			at = t
+	if n := len(facts); n > 0 {
+		if last := time.UnixMicro(facts[n-1].At).UTC(); last.After(at) {
+			at = last
 		}
 	}
 	return at
 }
 
-// evaluate returns what a unit contributes to each metric.
-func evaluate(params *strata.ResultsParams, e *exposed, events []strata.Record) []strata.UnitTotals {
-	totals := make([]strata.UnitTotals, len(params.Metrics))
-	bounded := events
-	if !params.Until.IsZero() {
-		bounded = slices.DeleteFunc(slices.Clone(events), func(r strata.Record) bool { return !r.Event.At().Before(params.Until) })
-	}
+// evaluatorsOf makes the metrics ready.
+func evaluatorsOf(params *strata.ResultsParams) []*strata.Evaluator {
+	list := make([]*strata.Evaluator, len(params.Metrics))
 	for i := range params.Metrics {
-		m := &params.Metrics[i]
-		if m.Window == 0 {
-			totals[i] = m.Evaluate(e.first.Time, bounded)
-		} else {
-			totals[i] = m.Evaluate(e.first.Time, events)
-		}
+		list[i] = strata.NewEvaluator(&params.Metrics[i], params.Until)
+	}
+	return list
+}
+
+// evaluate returns what a unit contributes to each metric.
+func evaluate(evaluators []*strata.Evaluator, e *exposed, facts []strata.Fact) []strata.UnitTotals {
+	totals := make([]strata.UnitTotals, len(evaluators))
+	for i, v := range evaluators {
+		evaluation := v.Begin(e.first.Time)
+		evaluation.Add(facts...)
+		totals[i] = evaluation.Totals()
 	}
 	return totals
 }
 
-// eventsOf collects a unit's events, without orders tracked again.
-func (s *Store) eventsOf(unit unitKey, into []strata.Record) (events []strata.Record, repeats int64) {
+// factsOf collects what a unit did, in order, without orders tracked again.
+func (s *Store) factsOf(unit unitKey, into []strata.Fact) (facts []strata.Fact, repeats int64) {
 	for _, i := range s.byUnit[unit] {
 		if s.events[i].repeat {
 			repeats++
 			continue
 		}
-		into = append(into, s.events[i].Record)
+		into = append(into, s.events[i].Fact)
 	}
+	strata.SortFacts(into)
 	return into, repeats
 }
 
