@@ -66,7 +66,7 @@ func NewEvaluator(m *Metric, until time.Time) *Evaluator {
 }
 
 func newFilter(m *Measure) filter {
-	f := filter{kind: m.Event, name: hashName(m.Name), value: m.Value}
+	f := filter{kind: m.Event, name: NameHash(m.Name), value: m.Value}
 	if m.Event == KindPurchase {
 		f.currency = m.Currency
 	}

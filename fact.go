@@ -28,7 +28,7 @@ type Fact struct {
 // are cut off. It does not allocate, and takes about as long as hashing the
 // name.
 func NewFact(e Event) Fact {
-	f := Fact{At: e.At().UnixMicro(), Kind: e.Kind(), Name: hashName(e.Name())}
+	f := Fact{At: e.At().UnixMicro(), Kind: e.Kind(), Name: NameHash(e.Name())}
 	switch e := e.(type) {
 	case Purchase:
 		f.Currency, f.Total, f.Discount, f.Items = e.Currency, e.Total, e.Discount, e.pieces()
@@ -40,8 +40,9 @@ func NewFact(e Event) Fact {
 	return f
 }
 
-// hashName is 0 for the empty name, which stands for all names in a measure.
-func hashName(name string) uint64 {
+// NameHash returns the hash of an event's name that stands in [Fact.Name]: 0
+// for the empty name, which stands for all names in a measure.
+func NameHash(name string) uint64 {
 	if name == "" {
 		return 0
 	}

@@ -19,7 +19,7 @@ func (v *Evaluator) setSteps(steps []Step) {
 	steps = steps[:min(len(steps), maxSteps)]
 	var names []string
 	for i := range steps {
-		s := funnelStep{filter: filter{kind: steps[i].Event, name: hashName(steps[i].Name)}}
+		s := funnelStep{filter: filter{kind: steps[i].Event, name: NameHash(steps[i].Name)}}
 		if steps[i].Within > 0 {
 			s.within = microsUp(steps[i].Within)
 		}
@@ -30,7 +30,7 @@ func (v *Evaluator) setSteps(steps []Step) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		v.names = append(v.names, hashName(name))
+		v.names = append(v.names, NameHash(name))
 	}
 }
 

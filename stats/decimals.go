@@ -7,8 +7,9 @@ import (
 )
 
 // maxDigits bounds the texts that are parsed, so that a hostile one cannot
-// make the arithmetic slow. Sums of 2^63 squares of int64 have 57 digits.
-const maxDigits = 200
+// make the arithmetic slow. Sums of 2^63 squares of int64 have 57 digits, those
+// of squares of floats that were rounded to 2^−96 up to 250.
+const maxDigits = 400
 
 // MomentsFromDecimals returns the moments of a sample of n units from the
 // plain sums Σ x_i and Σ x_i·x_j, written as decimals such as "40040.03" and
@@ -18,7 +19,7 @@ const maxDigits = 200
 //
 // It fails with [ErrVariables] when the lengths do not fit together, with
 // [ErrValue] for a text that is not a plain decimal (exponents are not) or
-// has more than 200 digits, and with [ErrImpossible] when no sample has these
+// has more than 400 digits, and with [ErrImpossible] when no sample has these
 // sums, as happens when the sums themselves were rounded on the way.
 func MomentsFromDecimals(n int64, sums, products []string) (Moments, error) {
 	exact, err := parseExact(n, sums, products)
