@@ -14,6 +14,9 @@ type Clock interface {
 	Timer(d time.Duration) (fires <-chan time.Time, stop func())
 }
 
+// SystemClock returns the clock of the machine: what a zero [Config] uses.
+func SystemClock() Clock { return systemClock{} }
+
 // systemClock is the only place of this package that looks at the wall clock.
 // Under testing/synctest it is the bubble's clock.
 type systemClock struct{}

@@ -3,7 +3,9 @@ package pgstore
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
@@ -26,7 +28,33 @@ type Config struct {
 	// start while the server is down. What Open would have checked, and
 	// migrated, the first connection does, and calls return what it finds.
 	Lazy bool
+
+	// NoRollup keeps the store from rolling up in the background, for programs
+	// that only write events or only publish plans. Some process should roll
+	// up: results and lists of exposed units are brought up to date when they
+	// are asked for, which takes longer the more there is to do.
+	NoRollup bool
+
+	// RollupInterval is how long the background rollup rests when there is
+	// nothing to do. Zero means DefaultRollupInterval (500 ms).
+	RollupInterval time.Duration
+
+	// Zone is where days begin in the daily results. It is fixed when the
+	// schema has its first results; another one is refused then. Reports in
+	// another zone are possible all the same, and cost a pass over the units.
+	// Nil means UTC.
+	Zone *time.Location
+
+	// Logger receives failures of the background rollup. Nil means that
+	// nothing is logged; [Store.Freshness] tells what is behind.
+	Logger *slog.Logger
+
+	// Clock is where waiting is done by. Nil means the system's clock.
+	Clock strata.Clock
 }
+
+// DefaultRollupInterval is the default of [Config.RollupInterval].
+const DefaultRollupInterval = 500 * time.Millisecond
 
 // DefaultSchema is where a store lies if nothing else is said.
 const DefaultSchema = "strata"
@@ -39,11 +67,35 @@ func (c Config) withDefaults() Config {
 	if c.Schema == "" {
 		c.Schema = DefaultSchema
 	}
+	if c.RollupInterval == 0 {
+		c.RollupInterval = DefaultRollupInterval
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.Clock == nil {
+		c.Clock = strata.SystemClock()
+	}
 	return c
 }
 
 // validate reports every bad field, not only the first.
-func (c Config) validate() error { return errors.Join(checkName("Schema", c.Schema)) }
+func (c Config) validate() error {
+	err := checkName("Schema", c.Schema)
+	if c.RollupInterval < 0 {
+		err = errors.Join(err, &ConfigError{Field: "RollupInterval", Value: c.RollupInterval, Cure: "is negative; use NoRollup to have no background rollup"})
+	}
+	return errors.Join(err, checkZone(c.Zone))
+}
+
+// checkZone refuses a zone that PostgreSQL and other processes could not look up
+// by its name.
+func checkZone(zone *time.Location) error {
+	if _, err := time.LoadLocation(zone.String()); err != nil || zone == time.Local {
+		return &ConfigError{Field: "Zone", Value: zone.String(), Cure: "is not the name of a zone that every process knows; use time.UTC or time.LoadLocation(\"Europe/Berlin\")"}
+	}
+	return nil
+}
 
 // checkName checks a name that is given to PostgreSQL.
 func checkName(field, name string) error {
@@ -84,5 +136,10 @@ func (e *ConfigError) Unwrap() error { return strata.ErrConfig }
 // quote returns a name as it is written in SQL.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
-// inSchema puts a quoted schema name into SQL, in which it is written {schema}.
-func inSchema(text, quoted string) string { return strings.ReplaceAll(text, "{schema}", quoted) }
+// inSchema puts a quoted schema name into SQL, in which it is written {schema},
+// or {schema_literal} where a text is wanted.
+func inSchema(text, quoted string) string {
+	name := strings.ReplaceAll(quoted[1:len(quoted)-1], `""`, `"`)
+	literal := "'" + strings.ReplaceAll(name, "'", "''") + "'"
+	return strings.NewReplacer("{schema}", quoted, "{schema_literal}", literal).Replace(text)
+}

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	_ strata.PlanStore = (*Store)(nil)
+	_ strata.Store = (*Store)(nil)
 )
 
 // Store is a store in PostgreSQL. Make one with [Open] or [New]; all methods are
@@ -30,6 +30,8 @@ type Store struct {
 	closed   bool
 	watchers map[*pgx.Conn]context.CancelFunc
 	watching sync.WaitGroup
+
+	rollups
 }
 
 // Open connects to a server and checks what it finds: that the server answers
@@ -57,13 +59,13 @@ func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), poolConfig); err != nil {
 		return nil, s.failure(ctx, "connect", err)
 	}
-	if s.cfg.Lazy {
-		return s, nil
+	if !s.cfg.Lazy {
+		if err := s.check(ctx, s.pool); err != nil {
+			s.pool.Close()
+			return nil, err
+		}
 	}
-	if err := s.check(ctx, s.pool); err != nil {
-		s.pool.Close()
-		return nil, err
-	}
+	s.start(ctx)
 	return s, nil
 }
 
@@ -84,6 +86,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if err := s.check(ctx, pool); err != nil {
 		return nil, err
 	}
+	s.start(ctx)
 	return s, nil
 }
 
@@ -92,7 +95,7 @@ func newStore(cfg Config) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Store{cfg: cfg, schema: quote(cfg.Schema), watchers: make(map[*pgx.Conn]context.CancelFunc)}, nil
+	return &Store{cfg: cfg, schema: quote(cfg.Schema), watchers: make(map[*pgx.Conn]context.CancelFunc), rollups: newRollups(&cfg)}, nil
 }
 
 // Close ends all that the store does by itself, and closes the connections that
@@ -106,6 +109,7 @@ func (s *Store) Close() {
 	}
 	s.mu.Unlock()
 	s.watching.Wait()
+	s.finish()
 	if s.owned {
 		s.pool.Close()
 	}
@@ -116,6 +120,9 @@ func (s *Store) check(ctx context.Context, db database) error {
 	err := checkServer(ctx, db)
 	if err == nil {
 		err = s.checkSchema(ctx, db)
+	}
+	if err == nil {
+		err = s.prepare(ctx, db)
 	}
 	if err != nil {
 		return s.failure(ctx, "open the store", err)

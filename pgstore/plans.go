@@ -43,8 +43,14 @@ with stored as (
 select version, pg_catalog.pg_notify($7::text, version::text)::text from stored`
 	var version int64
 	var notified string
-	err = s.pool.QueryRow(ctx, s.sql(insert), base, nullable(plan.EffectiveAt), params.Author, params.Message,
-		micros(params.At), string(document), s.channel()).Scan(&version, &notified)
+	err = s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, s.sql(insert), base, nullable(plan.EffectiveAt), params.Author, params.Message,
+			micros(params.At), string(document), s.channel()).Scan(&version, &notified)
+		if err != nil {
+			return err
+		}
+		return s.configure(ctx, tx, plan)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, s.conflict(ctx, base)
 	}

@@ -1,14 +1,12 @@
 package pgstore_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/pgtest"
-	"github.com/strataxp/strata/memstore"
 	"github.com/strataxp/strata/pgstore"
 	"github.com/strataxp/strata/storetest"
 )
@@ -29,19 +27,6 @@ func fresh(t testing.TB) *pgstore.Store {
 	return open(t, dsn, schema)
 }
 
-// plansIn keeps plans in PostgreSQL, and everything else in memory.
-type plansIn struct {
-	strata.PlanStore
-	strata.EventStore
-	strata.ExposureStore
-	strata.ResultStore
-}
-
-func withPlansIn(s *pgstore.Store) strata.Store {
-	rest := memstore.New()
-	return plansIn{s, rest, rest, rest}
-}
-
 // The suite, in every mode in which arguments travel, and with PgBouncer.
 func TestStore(t *testing.T) {
 	t.Parallel()
@@ -58,11 +43,8 @@ func TestStore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) strata.Store {
-				if !strings.Contains(t.Name(), "Plan") && !strings.Contains(t.Name(), "/StopsWithContext") {
-					t.Skip("about what is kept in memory here, and tested there")
-				}
 				_, schema := pgtest.Schema(t)
-				return withPlansIn(open(t, dsn+"&pool_max_conns=8", schema))
+				return open(t, dsn+"&pool_max_conns=8", schema)
 			})
 		})
 	}

@@ -1,0 +1,289 @@
+package pgstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/strataxp/strata"
+)
+
+// ErrSchemaChanged means that the event table is not the one that this version
+// of the program writes to: a column is missing or has another type. Nothing was
+// written. Put the column back, or upgrade the program; the writer keeps its
+// events and tries again.
+var ErrSchemaChanged = errors.New("pgstore: the event table has changed")
+
+// maxRejected is which part of a batch may be rejected: where more is, the
+// fault is not the records'.
+const maxRejected = 100 // one in …
+
+// Ingest implements [strata.EventStore]. A batch is one transaction: the
+// stream's cursor, the events by COPY, and a ticket for the rollup. It takes no
+// lock that another stream's batch waits for. Records that Postgres can never
+// keep (text that is not UTF-8) are put into dead_letter, once each; if they are
+// more than one in 100, the batch is refused with ErrSchemaChanged instead.
+func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(batch.Records) == 0 && batch.Gap == 0 {
+		return nil
+	}
+	if batch.First < 1 || batch.Gap < 0 || batch.First <= batch.Gap {
+		last, err := s.Cursor(ctx, strata.CursorParams{Stream: batch.Stream})
+		if err != nil {
+			return err
+		}
+		return &strata.CursorError{Stream: batch.Stream, First: batch.First, Last: last}
+	}
+	rows := rowsPool.Get().(*copyRows)
+	defer rowsPool.Put(rows)
+	err := s.ingest(ctx, &batch, rows)
+	if suspectRow(err) && len(batch.Records) > 0 {
+		err = (&bisection{store: s, rows: rows, left: max(3, len(batch.Records)/maxRejected)}).run(ctx, batch, err)
+	}
+	return s.failure(ctx, "ingest", err)
+}
+
+var rowsPool = sync.Pool{New: func() any { return new(copyRows) }}
+
+// deadLetter is a record that cannot be kept.
+type deadLetter struct {
+	idx    int64
+	record *strata.Record
+	err    error
+}
+
+// ingest stores a batch in one transaction.
+func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows) error {
+	rows.reset()
+	var dead []deadLetter
+	for i := range batch.Records {
+		idx := batch.First + int64(i)
+		if err := rows.add(idx, &batch.Records[i]); err != nil {
+			dead = append(dead, deadLetter{idx, &batch.Records[i], err})
+		}
+	}
+	if n := len(batch.Records); len(dead)*maxRejected > n && n >= maxRejected {
+		return fmt.Errorf("%w: %d of %d records cannot be stored, the first because: %w", ErrSchemaChanged, len(dead), n, dead[0].err)
+	}
+	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		id, place, err := s.advance(ctx, tx, batch, len(dead))
+		if err != nil {
+			return err
+		}
+		if err := s.bury(ctx, tx, batch.Stream, dead); err != nil {
+			return err
+		}
+		if len(rows.starts) == 0 {
+			return nil
+		}
+		if err := s.copyEvents(ctx, tx, rows.finish(id)); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, s.sql(insertTicket), id, int32(len(rows.starts)), place.pages, place.partition)
+		return err
+	})
+}
+
+// place is where the rows of a batch are likely to go.
+type place struct {
+	partition string
+	pages     int64 // of the partition, before
+}
+
+const insertTicket = `
+insert into {schema}.rollup_ticket (batch_id, n_rows, first_page, last_page)
+select $1::bigint, $2::integer, $3::bigint, coalesce(pg_relation_size(to_regclass($4::text)) / 8192, 0)`
+
+// The cursor moves, and the batch is entered, in one statement; with a cursor
+// elsewhere it returns no row and writes nothing.
+const (
+	advanceFirst = `
+with moved as (
+    insert into {schema}.stream as s (stream_id, last_idx, rejected) values ($1::uuid, $4::bigint, $6::bigint)
+    on conflict (stream_id) do update set last_idx = excluded.last_idx, rejected = s.rejected + excluded.rejected, seen_at = now() where s.last_idx = $2::bigint
+    returning stream_id
+), ` + enterBatch
+	advanceNext = `
+with moved as (
+    update {schema}.stream set last_idx = $4::bigint, rejected = rejected + $6::bigint, seen_at = now() where stream_id = $1::uuid and last_idx = $2::bigint
+    returning stream_id
+), ` + enterBatch
+	enterBatch = `gap as (
+    insert into {schema}.stream_gap (stream_id, first_idx, last_idx) select stream_id, $2::bigint + 1, $3::bigint - 1 from moved where $3::bigint - 1 > $2::bigint
+), entered as (
+    insert into {schema}.batch (stream_id, first_idx, last_idx, n_rows, n_rejected) select stream_id, $3::bigint, $4::bigint, $5::integer, $6::integer from moved
+    returning batch_id
+), part as (
+    select format('%I.%I', $7::text, 'event_' || to_char(now() at time zone 'UTC', 'YYYYMMDD')) as name
+)
+select batch_id, part.name, coalesce(pg_relation_size(to_regclass(part.name)) / 8192, 0) from entered, part`
+)
+
+// advance moves the stream's cursor from where the batch says it is.
+func (s *Store) advance(ctx context.Context, tx pgx.Tx, batch *strata.Batch, rejected int) (id int64, p place, err error) {
+	expected := batch.First - batch.Gap - 1
+	statement := advanceNext
+	if expected == 0 {
+		statement = advanceFirst
+	}
+	err = tx.QueryRow(ctx, s.sql(statement), batch.Stream.String(), expected, batch.First, batch.Last(), int32(len(batch.Records)-rejected), int32(rejected), s.cfg.Schema).
+		Scan(&id, &p.partition, &p.pages)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return id, p, err
+	}
+	var last int64
+	err = tx.QueryRow(ctx, s.sql(`select coalesce((select last_idx from {schema}.stream where stream_id = $1::uuid), 0)`), batch.Stream.String()).Scan(&last)
+	if err != nil {
+		return 0, p, err
+	}
+	return 0, p, &strata.CursorError{Stream: batch.Stream, First: batch.First, Last: last}
+}
+
+// bury puts records aside that cannot be kept.
+func (s *Store) bury(ctx context.Context, tx pgx.Tx, stream strata.StreamID, dead []deadLetter) error {
+	for i := range dead {
+		d := &dead[i]
+		record, err := json.Marshal(d.record) // bytea: it may hold what no text column takes
+		if err != nil {
+			record = fmt.Appendf(nil, "%q", fmt.Sprintf("%+v", *d.record))
+		}
+		state := sqlState(d.err)
+		if _, err := tx.Exec(ctx, s.sql(`insert into {schema}.dead_letter (stream_id, idx, sqlstate, reason, record) values ($1::uuid, $2::bigint, $3::text, $4::text, $5::bytea)`),
+			stream.String(), d.idx, state, cleanText(d.err.Error()), record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cleanText makes any text storable.
+func cleanText(s string) string {
+	return string(bytes.ReplaceAll(bytes.ToValidUTF8([]byte(s), []byte("?")), []byte{0}, []byte("?")))
+}
+
+// copyEvents describes the event table within the transaction, whose lock keeps
+// it as it is until the end, compares it with what the rows were made for, and
+// copies them.
+func (s *Store) copyEvents(ctx context.Context, tx pgx.Tx, stream []byte) error {
+	conn := tx.Conn().PgConn()
+	described, err := conn.Prepare(ctx, "", s.sql(`select `+eventColumnNames()+` from {schema}.event`), nil)
+	if err != nil {
+		return changed(err)
+	}
+	for i, c := range eventColumns {
+		if got := described.Fields[i].DataTypeOID; got != c.oid {
+			return fmt.Errorf("%w: column %s has type %d, this program writes type %d; nothing was written", ErrSchemaChanged, c.name, got, c.oid)
+		}
+	}
+	_, err = conn.CopyFrom(ctx, bytes.NewReader(stream), s.sql(`copy {schema}.event (`+eventColumnNames()+`) from stdin (format binary)`))
+	return changed(err)
+}
+
+// changed marks errors that come from a table of another form.
+func changed(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && driftError(err) {
+		return fmt.Errorf("%w: %w", ErrSchemaChanged, err)
+	}
+	return err
+}
+
+// bisection stores a batch, one of whose records the server refuses: halves of
+// it, each in a transaction of its own, until the record stands alone and is put
+// aside in the transaction that moves the cursor past it.
+type bisection struct {
+	store *Store
+	rows  *copyRows
+	left  int // how many may be put aside
+}
+
+func (b *bisection) run(ctx context.Context, batch strata.Batch, cause error) error {
+	if len(batch.Records) == 1 {
+		return b.putAside(ctx, batch, cause)
+	}
+	half := len(batch.Records) / 2
+	first, second := batch, batch
+	first.Records = batch.Records[:half]
+	second.First, second.Gap, second.Records = batch.First+int64(half), 0, batch.Records[half:]
+	for _, part := range []strata.Batch{first, second} {
+		err := b.store.ingest(ctx, &part, b.rows)
+		if suspectRow(err) {
+			err = b.run(ctx, part, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bisection) putAside(ctx context.Context, batch strata.Batch, cause error) error {
+	if b.left--; b.left < 0 {
+		return fmt.Errorf("%w: too many records of one batch are refused, the last because: %w", ErrSchemaChanged, cause)
+	}
+	return b.store.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, _, err := b.store.advance(ctx, tx, &batch, 1); err != nil {
+			return err
+		}
+		return b.store.bury(ctx, tx, batch.Stream, []deadLetter{{batch.First, &batch.Records[0], cause}})
+	})
+}
+
+// Cursor implements [strata.EventStore]. The row is locked, so that the answer
+// waits for a batch that is still under way in a connection that the writer has
+// lost, and, as it writes, for a synchronous standby like the batch itself.
+func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	var last int64
+	err := s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		// A first batch may be under way, whose row cannot be seen yet: the
+		// unique key waits for it.
+		tag, err := tx.Exec(ctx, s.sql(`insert into {schema}.stream (stream_id, last_idx) values ($1::uuid, 0) on conflict (stream_id) do nothing`), params.Stream.String())
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 1 {
+			return errUnknownStream // rolls back: asking leaves no trace
+		}
+		return tx.QueryRow(ctx, s.sql(`select last_idx from {schema}.stream where stream_id = $1::uuid for update`), params.Stream.String()).Scan(&last)
+	})
+	if errors.Is(err, errUnknownStream) {
+		return 0, nil
+	}
+	return last, s.failure(ctx, "cursor", err)
+}
+
+var errUnknownStream = errors.New("pgstore: unknown stream")
+
+// rollbackTimeout bounds how long a connection may take to say that it gave up.
+const rollbackTimeout = 5 * time.Second
+
+// inTx runs f in a transaction. Whatever fails rolls back; a connection that
+// cannot even do that is closed.
+func (s *Store) inTx(ctx context.Context, opts pgx.TxOptions, f func(tx pgx.Tx) error) error {
+	tx, err := s.pool.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
+		if undoErr := tx.Rollback(undo); undoErr != nil && !errors.Is(undoErr, pgx.ErrTxClosed) {
+			_ = tx.Conn().Close(undo) // the first error says more
+		}
+		return err
+	}
+	return tx.Commit(ctx)
+}

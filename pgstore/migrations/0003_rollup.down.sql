@@ -1,0 +1,11 @@
+drop function {schema}.exposures_of(bytea[]);
+drop view {schema}.exposures;
+drop table {schema}.result_day;
+drop table {schema}.purchase_order;
+drop table {schema}.exposure;
+drop table {schema}.unit_state;
+drop table {schema}.treatment;
+drop table {schema}.subject;
+drop table {schema}.rollup_config;
+drop table {schema}.rollup_control;
+drop table {schema}.rollup_ticket;

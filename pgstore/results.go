@@ -1,0 +1,166 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/rollup"
+)
+
+// Results implements [strata.ResultStore].
+//
+// What the newest plan's experiments measure is read from the daily results,
+// whose number does not depend on that of units or events. What is asked for in
+// another way is added up from the units that were exposed, in a pass over them:
+// metrics that the plan does not give the experiment, complete windows only, an
+// attribute, days of another zone than the store's, and metrics that were added
+// to a running experiment until every unit is counted. Memory does not grow with
+// the number of units.
+//
+// Batches that are stored and not rolled up yet are rolled up first.
+func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strata.Results, error) {
+	if err := ctx.Err(); err != nil {
+		return strata.Results{}, err
+	}
+	if _, err := s.catchUp(ctx); err != nil {
+		return strata.Results{}, s.failure(ctx, "roll up before results", err)
+	}
+	var results strata.Results
+	err := s.inTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var err error
+		results, err = s.results(ctx, tx, &params)
+		return err
+	})
+	return results, s.failure(ctx, "add up results", err)
+}
+
+// question is what was asked, in terms of tables.
+type question struct {
+	*strata.ResultsParams
+	store   *Store
+	tx      pgx.Tx
+	subject int32
+	latest  *time.Time
+	names   map[int32]string // of treatments
+}
+
+func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsParams) (strata.Results, error) {
+	q := question{ResultsParams: params, store: s, tx: tx, names: make(map[int32]string)}
+	err := tx.QueryRow(ctx, s.sql(`select subject, latest from {schema}.subject where experiment = $1::text and phase = $2::integer`), params.Experiment, int32(params.Phase)).Scan(&q.subject, &q.latest)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return strata.Results{Treatments: make(map[string]strata.TreatmentResults)}, nil
+	}
+	if err != nil {
+		return strata.Results{}, err
+	}
+	rows, err := tx.Query(ctx, s.sql(`select treatment, key from {schema}.treatment`))
+	if err != nil {
+		return strata.Results{}, err
+	}
+	var id int32
+	var key string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &key}, func() error { q.names[id] = key; return nil }); err != nil {
+		return strata.Results{}, err
+	}
+	metrics, err := q.rolledUp(ctx)
+	if err != nil {
+		return strata.Results{}, err
+	}
+	if metrics != nil || len(params.Metrics) == 0 && q.ordinary() {
+		return q.fromDays(ctx, metrics)
+	}
+	return q.fromUnits(ctx)
+}
+
+// ordinary reports whether the daily results can answer what was asked, as far
+// as that does not depend on the metrics.
+func (q *question) ordinary() bool {
+	sameZone := !q.Daily || q.store.zone.String() == zoneName(q.Zone)
+	return !q.CompleteWindows && q.Attribute == "" && sameZone
+}
+
+func zoneName(zone *time.Location) string {
+	if zone == nil {
+		return time.UTC.String()
+	}
+	return zone.String()
+}
+
+// rolledUp returns the metrics that were asked for as the rollup numbers them,
+// or nil where it has not got all of them.
+func (q *question) rolledUp(ctx context.Context) ([]*rollup.Metric, error) {
+	if !q.ordinary() {
+		return nil, nil
+	}
+	var id, swept int32
+	var complete bool
+	err := q.tx.QueryRow(ctx, q.store.sql(`select id, subject, complete from {schema}.rollup_config where id = (select config from {schema}.rollup_control)`)).Scan(&id, &swept, &complete)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	current, err := q.store.loadConfig(ctx, q.tx, id)
+	if err != nil {
+		return nil, err
+	}
+	counted := current
+	if !complete && swept <= q.subject {
+		if counted, err = q.store.completeConfig(ctx, q.tx); err != nil {
+			return nil, err
+		}
+	}
+	var metrics []*rollup.Metric
+	for i := range q.Metrics {
+		wanted := newConfigMetric(q.Metrics[i], q.Until)
+		m := current.document.subject(q.subject).find(&wanted)
+		if m == nil || !counted.document.subject(q.subject).has(m.ID) {
+			return nil, nil
+		}
+		metrics = append(metrics, rollup.NewMetric(m.ID, &q.Metrics[i], q.Until))
+	}
+	return metrics, nil
+}
+
+// find returns the metric with the same numbers, or nil.
+func (c *configSubject) find(wanted *configMetric) *configMetric {
+	if c == nil {
+		return nil
+	}
+	for i := range c.Metrics {
+		if c.Metrics[i].same(wanted) {
+			return &c.Metrics[i]
+		}
+	}
+	return nil
+}
+
+const selectUnits = `
+select x.treatment, x.first_at, x.contradiction, u.state, case when $2::text <> '' then coalesce(x.attributes->>$2::text, '') end
+from {schema}.exposure x join {schema}.unit_state u using (unit_key) where x.subject = $1::integer`
+
+// fromUnits adds up every exposed unit.
+func (q *question) fromUnits(ctx context.Context) (strata.Results, error) {
+	t := rollup.NewTally(q.ResultsParams)
+	var unit rollup.Unit
+	err := queryRows(ctx, q.tx.Conn().PgConn(), q.store.sql(selectUnits), [][]byte{text(q.subject), text(q.Attribute)}, nil, func(row binaryRow) error {
+		if err := unit.Decode(row[3], 0); err != nil {
+			return err
+		}
+		exposed := rollup.Exposed{Treatment: q.names[row.int32(0)], At: time.UnixMicro(row.micros(1)).UTC(), Contradiction: row.bool(2)}
+		if value := row.string(4); value != "" {
+			exposed.Attributes = map[string]string{q.Attribute: value}
+		}
+		return t.Add(exposed, unit.Facts, unit.Repeats)
+	})
+	if err != nil {
+		return strata.Results{}, fmt.Errorf("from units: %w", err)
+	}
+	return t.Results()
+}

@@ -1,0 +1,240 @@
+package pgstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/rollup"
+)
+
+// rolling is one transaction of the rollup: it takes tickets, reads their
+// events, brings the units that they touch up to date, and adds what changed in
+// them to the daily results. All of it, or nothing.
+//
+// Locks are taken in one order everywhere: orders, units by key, subjects by
+// number, results by key. So two rollups wait for each other at times and seldom
+// form a ring; where they do, one of them begins again.
+type rolling struct {
+	store   *Store
+	tx      pgx.Tx
+	control control
+	configs map[int32]*rollup.Config
+	units   map[unitKey]*rolledUnit
+	orders  map[orderKey][]*orderSeen
+	cells   rollup.Cells
+	names   *names
+	ordinal int
+	latest  map[int32]int64 // by subject, in microseconds
+}
+
+// unitKey is the first half of SHA-256 of a diversion and an id. Two ids with
+// one key would be taken for one unit: among 10¹² ids that happens once in 10¹⁴
+// installations.
+type unitKey [16]byte
+
+func newUnitKey(code diversionCode, id string) unitKey {
+	return half(string(rune(code)), id)
+}
+
+// orderKey is the first half of SHA-256 of a tenant and an order id.
+type orderKey [16]byte
+
+func newOrderKey(tenant, order string) orderKey { return orderKey(half(tenant, order)) }
+
+func half(a, b string) unitKey {
+	var buffer [256]byte
+	text := append(buffer[:0], a...)
+	text = append(text, 0)
+	text = append(text, b...)
+	sum := sha256.Sum256(text)
+	return unitKey(sum[:16])
+}
+
+// diversionCode is the number of a diversion in tables.
+type diversionCode int16
+
+var diversions = [...]strata.Diversion{1: strata.ByTenant, 2: strata.ByUser, 3: strata.ByDevice, 4: strata.BySession, 5: strata.ByRequest}
+
+func codeOf(d strata.Diversion) diversionCode {
+	for code, known := range diversions {
+		if known == d && code > 0 {
+			return diversionCode(code)
+		}
+	}
+	return 0
+}
+
+func (c diversionCode) bit() int16 { return 1 << c }
+
+// control says what the rollup looks after.
+type control struct {
+	diversions int16 // bits of those in use
+	config     int32
+}
+
+// rolledUnit is a unit that a transaction touches.
+type rolledUnit struct {
+	key           unitKey
+	diversion     diversionCode
+	id            string
+	known         bool  // there is a row
+	config        int32 // by which it was counted
+	before, after rollup.Unit
+	facts         []strata.Fact
+	repeats       int64
+	exposures     []seenExposure // one for each subject
+	changed       int            // from where on after.Facts differ
+}
+
+// seenExposure is what came of a unit's exposures to a subject: the earliest of
+// them.
+type seenExposure struct {
+	rollup.Exposure
+	ordinal int // of arrival
+	details exposureDetails
+}
+
+// see takes an exposure in.
+func (u *rolledUnit) see(x seenExposure) {
+	for i := range u.exposures {
+		e := &u.exposures[i]
+		if e.Subject != x.Subject {
+			continue
+		}
+		x.Contradiction = e.Contradiction || e.Treatment != x.Treatment
+		x.ordinal = e.ordinal
+		switch {
+		case x.At < e.At:
+			*e = x
+		case x.At == e.At:
+			e.details.Attributes = lastOfEach(e.details.Attributes, x.details.Attributes)
+		}
+		e.Contradiction = x.Contradiction
+		return
+	}
+	u.exposures = append(u.exposures, x)
+}
+
+// lastOfEach joins attributes of one instant: of each the value that is last in
+// the order of bytes.
+func lastOfEach(a, b map[string]string) map[string]string {
+	if len(b) == 0 {
+		return a
+	}
+	joined := maps.Clone(b)
+	for name, value := range a {
+		joined[name] = max(value, joined[name])
+	}
+	return joined
+}
+
+// orderSeen is a purchase of a batch: where it stands, and whose fact it is.
+type orderSeen struct {
+	batch, idx int64
+	fact       strata.Fact
+	units      []*rolledUnit
+}
+
+// errRaced means that another transaction was faster; nothing was done.
+var errRaced = errors.New("pgstore: another rollup was faster")
+
+// errInactive means that events have exposures of a diversion that is not in
+// use yet.
+type errInactive struct{ diversions int16 }
+
+func (e errInactive) Error() string {
+	return fmt.Sprintf("pgstore: diversions %b are not rolled up yet", e.diversions)
+}
+
+// lockKey names the advisory lock that rollups share, and that a change of the
+// control takes alone.
+const lockRollup = `select pg_advisory_xact_lock_shared(hashtextextended($1::text || '.rollup', 0))`
+
+const lockRollupAlone = `select pg_advisory_xact_lock(hashtextextended($1::text || '.rollup', 0))`
+
+func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
+	r := &rolling{
+		store: s, tx: tx, configs: make(map[int32]*rollup.Config), units: make(map[unitKey]*rolledUnit),
+		orders: make(map[orderKey][]*orderSeen), cells: make(rollup.Cells), names: s.names.child(), latest: make(map[int32]int64),
+	}
+	if _, err := tx.Exec(ctx, lockRollup, s.cfg.Schema); err != nil {
+		return nil, err
+	}
+	err := tx.QueryRow(ctx, s.sql(`select diversions, config from {schema}.rollup_control`)).Scan(&r.control.diversions, &r.control.config)
+	return r, err
+}
+
+// config returns the configuration with a number, ready for this transaction.
+func (r *rolling) config(ctx context.Context, id int32) (*rollup.Config, error) {
+	if c := r.configs[id]; c != nil {
+		return c, nil
+	}
+	made, err := r.store.loadConfig(ctx, r.tx, id)
+	if err != nil {
+		return nil, err
+	}
+	c := &rollup.Config{Calendar: rollup.NewCalendar(made.zone), Subjects: made.subjects}
+	r.configs[id] = c
+	return c, nil
+}
+
+// unit returns the unit with an id, to which something is added.
+func (r *rolling) unit(code diversionCode, id string) *rolledUnit {
+	key := newUnitKey(code, id)
+	u := r.units[key]
+	if u == nil {
+		u = &rolledUnit{key: key, diversion: code, id: id}
+		r.units[key] = u
+	}
+	return u
+}
+
+// apply brings the units up to date in memory.
+func (r *rolling) apply(ctx context.Context) error {
+	now, err := r.config(ctx, r.control.config)
+	if err != nil {
+		return err
+	}
+	for _, u := range r.units {
+		was, err := r.config(ctx, u.config)
+		if err != nil {
+			return err
+		}
+		u.take()
+		for i := range u.after.Exposures {
+			r.saw(u.after.Exposures[i].Subject, &u.after, u.after.Exposures[i].At)
+		}
+		if err := now.Change(r.cells, was, &u.before, &u.after, u.changed); err != nil {
+			return fmt.Errorf("pgstore: a unit by %s: %w", diversions[u.diversion], err)
+		}
+	}
+	return nil
+}
+
+// saw notes when the last event of a subject's units happened.
+func (r *rolling) saw(subject int32, u *rollup.Unit, exposed int64) {
+	at := exposed
+	if n := len(u.Facts); n > 0 {
+		at = max(at, u.Facts[n-1].At)
+	}
+	if known, ok := r.latest[subject]; !ok || at > known {
+		r.latest[subject] = at
+	}
+}
+
+// take adds what came to what was known.
+func (u *rolledUnit) take() {
+	u.after = u.before.Clone(len(u.facts))
+	u.after.Repeats += u.repeats
+	strata.SortFacts(u.facts)
+	u.changed = u.after.AddFacts(u.facts)
+	for i := range u.exposures {
+		u.after.Expose(u.exposures[i].Exposure)
+	}
+}
