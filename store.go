@@ -228,9 +228,10 @@ type Results struct {
 	// that were tracked again, and not counted again.
 	RepeatedOrders int64
 
-	// Latest is when the last event happened that the store has of the units
-	// in Treatments: their exposures, and what they did, repeats and what was
-	// forced aside.
+	// Latest is when the last event happened that the store has of units
+	// exposed in the phase, units in contradiction included: all of their
+	// exposures, and what they did, repeats and what was forced aside. It never
+	// goes back.
 	Latest time.Time
 
 	// Days tells how the results came about, in ascending order: see

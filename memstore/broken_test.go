@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/memstore"
@@ -253,110 +252,6 @@ var serial atomic.Int64
 
 // uniqueOrder gives every purchase an order of its own.
 func uniqueOrder(p *strata.Purchase) { p.OrderID = fmt.Sprint(p.OrderID, "#", serial.Add(1)) }
-
-// recalled computes results from all records at once, after a change to them.
-type recalled struct {
-	*memstore.Store
-	change  func([]strata.Record) []strata.Record
-	mu      *sync.Mutex
-	records *[]strata.Record // in the order of arrival
-}
-
-func recalling(change func([]strata.Record) []strata.Record) func(*memstore.Store) strata.Store {
-	return func(s *memstore.Store) strata.Store {
-		return recalled{s, change, new(sync.Mutex), new([]strata.Record)}
-	}
-}
-
-func (s recalled) Ingest(ctx context.Context, batch strata.Batch) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.Store.Ingest(ctx, batch)
-	if err == nil {
-		*s.records = append(*s.records, batch.Records...)
-	}
-	return err
-}
-
-func (s recalled) Results(ctx context.Context, params strata.ResultsParams) (strata.Results, error) {
-	s.mu.Lock()
-	records := s.change(slices.Clone(*s.records))
-	s.mu.Unlock()
-	changed := memstore.New()
-	if err := changed.Ingest(ctx, strata.Batch{First: 1, Records: records}); err != nil {
-		return strata.Results{}, err
-	}
-	return changed.Results(ctx, params)
-}
-
-// exposedUnit is a unit in an experiment's phase.
-type exposedUnit struct {
-	experiment string
-	phase      int
-	id         string
-}
-
-// exposures calls visit for each exposure, in the order of arrival.
-func exposures(records []strata.Record, visit func(who exposedUnit, i int, x strata.Exposure)) {
-	for i := range records {
-		if x, ok := records[i].Event.(strata.Exposure); ok {
-			visit(exposedUnit{x.Experiment, x.Phase, records[i].Unit.ID(x.Diversion)}, i, x)
-		}
-	}
-}
-
-// lastExposureWins dates each unit's exposures as the latest of them.
-func lastExposureWins(records []strata.Record) []strata.Record {
-	latest := make(map[exposedUnit]time.Time)
-	exposures(records, func(who exposedUnit, _ int, x strata.Exposure) {
-		if x.Time.After(latest[who]) {
-			latest[who] = x.Time
-		}
-	})
-	exposures(records, func(who exposedUnit, i int, x strata.Exposure) {
-		x.Time = latest[who]
-		records[i].Event = x
-	})
-	return records
-}
-
-// firstArrivalWins takes the exposure that arrived first for the earliest.
-func firstArrivalWins(records []strata.Record) []strata.Record {
-	first := make(map[exposedUnit]time.Time)
-	exposures(records, func(who exposedUnit, i int, x strata.Exposure) {
-		if _, ok := first[who]; !ok {
-			first[who] = x.Time
-		}
-		x.Time = first[who]
-		records[i].Event = x
-	})
-	return records
-}
-
-// firstTreatmentWins counts contradictory units where they were seen first.
-func firstTreatmentWins(records []strata.Record) []strata.Record {
-	first := make(map[exposedUnit]string)
-	exposures(records, func(who exposedUnit, i int, x strata.Exposure) {
-		if _, ok := first[who]; !ok {
-			first[who] = x.Treatment
-		}
-		x.Treatment = first[who]
-		records[i].Event = x
-	})
-	return records
-}
-
-// nothingBeforeItsExposure drops what a user did when none of its exposures had
-// arrived yet.
-func nothingBeforeItsExposure(records []strata.Record) []strata.Record {
-	known := make(map[string]bool)
-	return slices.DeleteFunc(records, func(r strata.Record) bool {
-		if r.Event.Kind() == strata.KindExposure {
-			known[r.Unit.User] = true
-		}
-		return !known[r.Unit.User]
-	})
-}
 
 // firstAttributes has a unit keep what it said when it was first heard of at an
 // instant.

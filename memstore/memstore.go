@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/strataxp/strata"
 )
@@ -58,6 +59,7 @@ type phaseKey struct {
 type phase struct {
 	exposed []*exposed
 	byUnit  map[unitKey]*exposed
+	latest  time.Time // of all exposures
 }
 
 // exposed is a unit's first exposure.
@@ -211,6 +213,9 @@ func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 	if p == nil {
 		p = &phase{byUnit: make(map[unitKey]*exposed)}
 		s.phases[key] = p
+	}
+	if x.Time.After(p.latest) {
+		p.latest = x.Time
 	}
 	x.Attributes = maps.Clone(x.Attributes)
 	id := unitKey{x.Diversion, unit.ID(x.Diversion)}

@@ -22,6 +22,7 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	if p == nil {
 		return results, nil
 	}
+	results.Latest = p.latest
 	all := newTally(&params)
 	segments := make(map[string]*tally)
 	evaluators := evaluatorsOf(&params)
@@ -31,14 +32,14 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 		if i%1024 == 0 && ctx.Err() != nil {
 			return strata.Results{}, ctx.Err()
 		}
+		var repeats int64
+		facts, repeats = s.factsOf(e.unit, facts[:0])
+		results.Latest = latest(results.Latest, facts)
 		if e.contradiction {
 			results.Contradictions++
 			continue
 		}
-		var repeats int64
-		facts, repeats = s.factsOf(e.unit, facts[:0])
 		results.RepeatedOrders += repeats
-		results.Latest = latest(results.Latest, e, facts)
 		totals := evaluate(evaluators, e, facts)
 		if err := all.add(e, totals, params.At); err != nil {
 			return strata.Results{}, err
@@ -73,13 +74,10 @@ func segmentOf(segments map[string]*tally, e *exposed, params *strata.ResultsPar
 }
 
 // latest returns when the last of a unit's events happened, or what was later.
-func latest(at time.Time, e *exposed, facts []strata.Fact) time.Time {
-	if e.first.Time.After(at) {
-		at = e.first.Time
-	}
+func latest(at time.Time, facts []strata.Fact) time.Time {
 	if n := len(facts); n > 0 {
 		if last := time.UnixMicro(facts[n-1].At).UTC(); last.After(at) {
-			at = last
+			return last
 		}
 	}
 	return at

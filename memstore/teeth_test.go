@@ -107,6 +107,12 @@ var faults = []fault{
 		[]string{"Results/SegmentsByTheAttributeOfTheFirstExposure", "Results/AgreeWithTheOracle"}},
 	{"takes the attributes that arrive first", func(s *memstore.Store) strata.Store { return firstAttributes{s, new(sync.Map)} },
 		[]string{"Results/SegmentsByTheAttributeOfTheFirstExposure", "Results/DoNotDependOnTheOrderOfArrival"}},
+	{"forgets the latest event with a contradiction", func(s *memstore.Store) strata.Store {
+		return otherLatest{recalling(nothingOfContradictions)(s).(recalled)}
+	}, []string{"Results/LatestEventOfExposedUnits"}},
+	{"goes back when an earlier exposure comes", func(s *memstore.Store) strata.Store {
+		return otherLatest{recalling(firstExposureOnly)(s).(recalled)}
+	}, []string{"Results/LatestEventOfExposedUnits"}},
 	{"has no fault", func(s *memstore.Store) strata.Store { return s }, nil},
 }
 

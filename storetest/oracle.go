@@ -74,20 +74,15 @@ func (o oracle) results(params strata.ResultsParams) strata.Results {
 	out := strata.Results{Segments: make(map[string]map[string]strata.TreatmentResults)}
 	exposures, events := o.exposures(params), make(deeds)
 	for who, list := range exposures {
+		did, repeats := o.events(who)
+		out.Latest = last(out.Latest, list, did)
 		if slices.ContainsFunc(list, func(x strata.Exposure) bool { return x.Treatment != list[0].Treatment }) {
 			out.Contradictions++
 			delete(exposures, who)
 			continue
 		}
-		did, repeats := o.events(who)
 		events[who] = did
 		out.RepeatedOrders += repeats
-	}
-	changes := events.changes(params, exposures)
-	for _, at := range changes {
-		if !at.mature && at.when.After(out.Latest) {
-			out.Latest = at.when
-		}
 	}
 	out.Treatments = events.treatments(params, exposures, time.Time{})
 	if params.Attribute != "" {
@@ -96,37 +91,46 @@ func (o oracle) results(params strata.ResultsParams) strata.Results {
 		}
 	}
 	if params.Daily {
-		out.Days = events.days(params, exposures, changes)
+		out.Days = events.days(params, exposures)
 	}
 	return out
 }
 
-// change is an instant at which results may change.
-type change struct {
-	when   time.Time
-	mature bool // because a window ends
+// last returns the time of the last of a unit's exposures and of what it did,
+// or what was later.
+func last(at time.Time, exposures []strata.Exposure, did []strata.Event) time.Time {
+	for _, x := range exposures {
+		did = append(did, x)
+	}
+	for _, e := range did {
+		if e.At().After(at) {
+			at = e.At()
+		}
+	}
+	return at
 }
 
-func (d deeds) changes(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []change {
-	var list []change
+// changes returns the instants at which results may change.
+func (d deeds) changes(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []time.Time {
+	var list []time.Time
 	for who, xs := range exposures {
 		exposed := earliest(xs).Time
-		list = append(list, change{exposed, false})
+		list = append(list, exposed)
 		for _, e := range d[who] {
-			list = append(list, change{e.At(), false})
+			list = append(list, e.At())
 		}
-		for _, m := range params.Metrics {
-			list = append(list, change{exposed.Add(time.Duration(m.Window)), true})
+		for _, m := range params.Metrics { // a window that ends makes a unit mature
+			list = append(list, exposed.Add(time.Duration(m.Window)))
 		}
 	}
 	return list
 }
 
 // days goes through the days on which anything changed.
-func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.Exposure, changes []change) []strata.DayResults {
+func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []strata.DayResults {
 	var begins []time.Time
-	for _, c := range changes {
-		year, month, day := c.when.In(params.Zone).Date()
+	for _, when := range d.changes(params, exposures) {
+		year, month, day := when.In(params.Zone).Date()
 		begins = append(begins, time.Date(year, month, day, 0, 0, 0, 0, params.Zone))
 	}
 	slices.SortFunc(begins, time.Time.Compare)

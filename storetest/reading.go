@@ -71,11 +71,25 @@ func untilBoundsMetricsWithoutAWindow(t *testing.T, s strata.Store) {
 
 func latestEvent(t *testing.T, s strata.Store) {
 	require.True(t, results(t, s).Latest.IsZero())
-	write(t, s, exposure("ada", control, at(time.Hour)), exposure("eve", control, start), exposure("eve", variant, start),
-		signup("eve", at(9*time.Hour)), signup("never exposed", at(9*time.Hour)))
-	requireTime(t, at(time.Hour), results(t, s).Latest, "an exposure is an event")
-	write(t, s, signup("ada", at(3*time.Hour)), signup("ada", at(2*time.Hour)))
-	requireTime(t, at(3*time.Hour), results(t, s).Latest, "of a unit that counts")
+	w := newWriter(s)
+	requireLatest := func(hour int, why string, records ...strata.Record) {
+		t.Helper()
+		w.write(t, records...)
+		requireTime(t, at(time.Duration(hour)*time.Hour), results(t, s).Latest, why)
+	}
+	hour := func(n int) time.Time { return at(time.Duration(n) * time.Hour) }
+	requireLatest(1, "an exposure is an event", exposure("ada", control, hour(1)), signup("never exposed", hour(9)))
+	requireLatest(3, "whatever arrives first", signup("ada", hour(3)), signup("ada", hour(2)))
+	requireLatest(4, "an exposure that is not the first", exposure("ada", control, hour(4)))
+	requireLatest(4, "an earlier first exposure", exposure("ada", control, start))
+	requireLatest(5, "before the exposure", exposure("eve", control, hour(5)), signup("eve", start))
+	requireLatest(5, "a unit in contradiction", exposure("eve", variant, start))
+	requireLatest(6, "and what it does", signup("eve", hour(6)))
+	requireLatest(7, "an event that arrived before its unit was known", signup("ken", hour(7)), exposure("ken", control, start))
+	forced := signup("ada", hour(9))
+	forced.Forced = true
+	requireLatest(8, "no repeat, and nothing forced", order("ada", "o1", 1, hour(8)), order("ada", "o1", 1, hour(9)), forced)
+	requireLatest(8, "of the phase only", elsewhere(exposure("ada", control, hour(9)), experiment, 1))
 }
 
 func daysShow(t *testing.T, s strata.Store) {

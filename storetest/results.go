@@ -22,7 +22,7 @@ var resultCases = []testCase{
 	{"Results/ImmatureUnitsAreCounted", immatureUnitsAreCounted},
 	{"Results/CompleteWindowsLeaveImmatureUnitsOut", completeWindows},
 	{"Results/UntilBoundsMetricsWithoutAWindow", untilBoundsMetricsWithoutAWindow},
-	{"Results/LatestEventOfUnitsThatCount", latestEvent},
+	{"Results/LatestEventOfExposedUnits", latestEvent},
 	{"Results/DaysShowHowTheyCameAbout", daysShow},
 	{"Results/DaysOfTheZone", daysOfTheZone},
 	{"Results/SegmentsByTheAttributeOfTheFirstExposure", segmentsByAttribute},
