@@ -162,5 +162,15 @@ func (q *question) fromUnits(ctx context.Context) (strata.Results, error) {
 	if err != nil {
 		return strata.Results{}, fmt.Errorf("from units: %w", err)
 	}
-	return t.Results()
+	results, err := t.Results()
+	results.Latest = q.latestEvent()
+	return results, err
+}
+
+// latestEvent is kept for each subject, as it must not go back.
+func (q *question) latestEvent() time.Time {
+	if q.latest == nil {
+		return time.Time{}
+	}
+	return q.latest.UTC()
 }

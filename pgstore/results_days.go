@@ -16,10 +16,7 @@ import (
 func (q *question) fromDays(ctx context.Context, metrics []*rollup.Metric) (strata.Results, error) {
 	calendar := rollup.NewCalendar(q.store.zone)
 	s := &rollup.Standings{Units: make(map[int32][]rollup.UnitsStanding), Values: make(map[rollup.ValueKey][]rollup.ValueStanding)}
-	results := strata.Results{}
-	if q.latest != nil {
-		results.Latest = q.latest.UTC()
-	}
+	results := strata.Results{Latest: q.latestEvent()}
 	if err := q.readUnitDays(ctx, calendar, s, &results); err != nil {
 		return strata.Results{}, err
 	}

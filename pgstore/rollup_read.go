@@ -187,6 +187,7 @@ func (r *rolling) takeExposure(ctx context.Context, t *ticket, e *readEvent, mas
 	if code > 0 {
 		id = e.ids[code]
 	}
+	r.saw(subject, e.fact.At) // each of a unit's exposures
 	r.ordinal++
 	r.unit(code, id).see(seenExposure{
 		Exposure: rollup.Exposure{Subject: subject, Treatment: treatment, At: e.fact.At},

@@ -208,7 +208,10 @@ func (r *rolling) apply(ctx context.Context) error {
 		}
 		u.take()
 		for i := range u.after.Exposures {
-			r.saw(u.after.Exposures[i].Subject, &u.after, u.after.Exposures[i].At)
+			r.saw(u.after.Exposures[i].Subject, u.after.Exposures[i].At)
+			if n := len(u.after.Facts); n > 0 {
+				r.saw(u.after.Exposures[i].Subject, u.after.Facts[n-1].At)
+			}
 		}
 		if err := now.Change(r.cells, was, &u.before, &u.after, u.changed); err != nil {
 			return fmt.Errorf("pgstore: a unit by %s: %w", diversions[u.diversion], err)
@@ -217,12 +220,8 @@ func (r *rolling) apply(ctx context.Context) error {
 	return nil
 }
 
-// saw notes when the last event of a subject's units happened.
-func (r *rolling) saw(subject int32, u *rollup.Unit, exposed int64) {
-	at := exposed
-	if n := len(u.Facts); n > 0 {
-		at = max(at, u.Facts[n-1].At)
-	}
+// saw notes when something happened to a subject's units.
+func (r *rolling) saw(subject int32, at int64) {
 	if known, ok := r.latest[subject]; !ok || at > known {
 		r.latest[subject] = at
 	}

@@ -24,7 +24,6 @@ type Tally struct {
 	segments   map[string]*tallied
 
 	contradictions, repeats int64
-	latest                  int64
 }
 
 // tallied is the sum over some units.
@@ -65,13 +64,8 @@ type Exposed struct {
 	Attributes    map[string]string
 }
 
-// Add takes a unit in. latest is when the last of its events happened that is
-// neither forced nor a repeat. The facts are not kept.
+// Add takes a unit in. The facts must be sorted, and are not kept.
 func (t *Tally) Add(exposed Exposed, facts []strata.Fact, repeats int64) error {
-	t.latest = max(t.latest, exposed.At.UnixMicro())
-	if len(facts) > 0 {
-		t.latest = max(t.latest, facts[len(facts)-1].At)
-	}
 	if exposed.Contradiction {
 		t.contradictions++
 		return nil
@@ -139,12 +133,9 @@ func (t *Tally) addMetric(cells Cells, calendar *Calendar, m *Metric, x *Exposur
 	return m.add(cells, x, m.maturity(calendar, x), nil, &totals, 1)
 }
 
-// Results returns what was added up.
+// Results returns what was added up, but for Latest: stores keep that.
 func (t *Tally) Results() (strata.Results, error) {
 	r := strata.Results{Contradictions: t.contradictions, RepeatedOrders: t.repeats}
-	if t.latest != 0 {
-		r.Latest = instant(t.latest)
-	}
 	s, err := t.all.standings()
 	if err != nil {
 		return strata.Results{}, err
