@@ -248,7 +248,7 @@ func (r *rolling) loadUnits(ctx context.Context) error {
 	sql := r.store.sql(`select unit_key, config, state from {schema}.unit_state where unit_key = any($1::bytea[]) order by unit_key for update`)
 	return queryRows(ctx, r.tx.Conn().PgConn(), sql, [][]byte{byteaArray(keys)}, binaryFormat, func(row binaryRow) error {
 		u := r.units[unitKey(row[0])]
-		u.known, u.config = true, row.int32(1)
-		return u.before.Decode(row[2], 0)
+		u.known, u.config, u.stored = true, row.int32(1), bytes.Clone(row[2])
+		return nil
 	})
 }

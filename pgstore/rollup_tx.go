@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/rollup"
@@ -85,6 +88,7 @@ type rolledUnit struct {
 	id            string
 	known         bool  // there is a row
 	config        int32 // by which it was counted
+	stored        []byte
 	before, after rollup.Unit
 	facts         []strata.Fact
 	repeats       int64
@@ -167,6 +171,10 @@ func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
 		return nil, err
 	}
 	err := tx.QueryRow(ctx, s.sql(`select diversions, config from {schema}.rollup_control`)).Scan(&r.control.diversions, &r.control.config)
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.config(ctx, r.control.config)
 	return r, err
 }
 
@@ -195,27 +203,75 @@ func (r *rolling) unit(code diversionCode, id string) *rolledUnit {
 	return u
 }
 
-// apply brings the units up to date in memory.
+// apply brings the units up to date in memory, on as many processors as there
+// are.
 func (r *rolling) apply(ctx context.Context) error {
-	now, err := r.config(ctx, r.control.config)
-	if err != nil {
-		return err
-	}
-	for _, u := range r.units {
-		was, err := r.config(ctx, u.config)
-		if err != nil {
+	for _, u := range r.units { // so that the goroutines need not ask the server
+		if _, err := r.config(ctx, u.config); err != nil {
 			return err
 		}
+	}
+	units := slices.Collect(maps.Values(r.units))
+	shares := make([]*share, min(runtime.GOMAXPROCS(0), len(units)/unitsAShare+1))
+	var group errgroup.Group
+	for i := range shares {
+		s := r.newShare()
+		shares[i] = s
+		from, to := i*len(units)/len(shares), (i+1)*len(units)/len(shares)
+		group.Go(func() error { return s.apply(units[from:to]) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, s := range shares {
+		if err := r.cells.Merge(s.cells); err != nil {
+			return err
+		}
+		for subject, at := range s.latest {
+			r.saw(subject, at)
+		}
+	}
+	return nil
+}
+
+// unitsAShare is how many units are worth a goroutine.
+const unitsAShare = 256
+
+// share is some of a transaction's units, which one goroutine brings up to date.
+type share struct {
+	configs map[int32]*rollup.Config
+	config  int32 // the newest
+	cells   rollup.Cells
+	latest  map[int32]int64
+}
+
+func (r *rolling) newShare() *share {
+	s := &share{configs: make(map[int32]*rollup.Config, len(r.configs)), config: r.control.config, cells: make(rollup.Cells), latest: make(map[int32]int64)}
+	for id, c := range r.configs {
+		s.configs[id] = &rollup.Config{Calendar: rollup.NewCalendar(r.store.zone), Subjects: c.Subjects}
+	}
+	return s
+}
+
+func (s *share) apply(units []*rolledUnit) error {
+	now := s.configs[s.config]
+	for _, u := range units {
+		if err := u.before.Decode(u.stored, 0); err != nil {
+			return fmt.Errorf("pgstore: the unit with the key %x: %w", u.key, err)
+		}
 		u.take()
+		if err := now.Change(s.cells, s.configs[u.config], &u.before, &u.after, u.changed); err != nil {
+			return fmt.Errorf("pgstore: the unit with the key %x: %w", u.key, err)
+		}
 		for i := range u.after.Exposures {
-			r.saw(u.after.Exposures[i].Subject, u.after.Exposures[i].At)
+			at := u.after.Exposures[i].At
 			if n := len(u.after.Facts); n > 0 {
-				r.saw(u.after.Exposures[i].Subject, u.after.Facts[n-1].At)
+				at = max(at, u.after.Facts[n-1].At)
 			}
+			subject := u.after.Exposures[i].Subject
+			s.latest[subject] = max(s.latest[subject], at)
 		}
-		if err := now.Change(r.cells, was, &u.before, &u.after, u.changed); err != nil {
-			return fmt.Errorf("pgstore: a unit by %s: %w", diversions[u.diversion], err)
-		}
+		u.stored = u.after.Append(make([]byte, 0, len(u.stored)+32*len(u.facts)+64))
 	}
 	return nil
 }

@@ -34,15 +34,14 @@ func (r *rolling) writeUnits(ctx context.Context) error {
 	var fresh copyRows
 	fresh.reset()
 	for key, u := range r.units {
-		state := u.after.Append(nil)
 		if u.known {
-			known, states = append(known, slices.Clone(key[:])), append(states, state)
+			known, states = append(known, slices.Clone(key[:])), append(states, u.stored)
 			continue
 		}
 		fresh.row(3)
 		fresh.bytes(key[:])
 		fresh.int32(r.control.config)
-		fresh.bytes(state)
+		fresh.bytes(u.stored)
 	}
 	if len(known) > 0 {
 		update := r.store.sql(`update {schema}.unit_state u set state = c.state, config = $3::integer from unnest($1::bytea[], $2::bytea[]) as c(unit_key, state) where u.unit_key = c.unit_key`)

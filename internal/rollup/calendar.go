@@ -1,7 +1,6 @@
 package rollup
 
 import (
-	"math"
 	"time"
 
 	"github.com/strataxp/strata"
@@ -10,14 +9,24 @@ import (
 // Day is a calendar day: the days since 1970-01-01 of its date.
 type Day int32
 
-const secondsADay = 24 * 60 * 60
+const (
+	secondsADay  = 24 * 60 * 60
+	microsADay   = secondsADay * 1_000_000
+	microsAnHour = microsADay / 24
+)
 
-// Calendar tells on which day of a zone an instant lies. It remembers the last
-// day that it was asked for, and is not safe for concurrent use.
+// Calendar tells on which day of a zone an instant lies. It remembers days that
+// it was asked for, and is not safe for concurrent use.
 type Calendar struct {
-	zone       *time.Location
-	from, to   int64 // microseconds; the day remembered
-	remembered Day
+	zone    *time.Location
+	utc     bool
+	endless bool
+	known   [64]knownDay // by hour
+}
+
+type knownDay struct {
+	from, to int64 // microseconds since 1970
+	day      Day
 }
 
 // NewCalendar returns the calendar of a zone; nil means UTC.
@@ -25,19 +34,43 @@ func NewCalendar(zone *time.Location) *Calendar {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Calendar{zone: zone}
+	return &Calendar{zone: zone, utc: zone == time.UTC}
 }
+
+// always is the calendar of a single, endless day.
+func always() *Calendar { return &Calendar{zone: time.UTC, endless: true} }
 
 // Day returns the day of an instant, given in microseconds since 1970.
 func (c *Calendar) Day(at int64) Day {
-	if c.from <= at && at < c.to {
-		return c.remembered
+	if c.endless {
+		return 0
 	}
+	if c.utc {
+		return Day(floorDiv(at, microsADay))
+	}
+	k := &c.known[uint64(floorDiv(at, microsAnHour))%uint64(len(c.known))]
+	if at < k.from || at >= k.to {
+		*k = c.look(at)
+	}
+	return k.day
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// look finds the day of an instant.
+func (c *Calendar) look(at int64) knownDay {
 	begin := strata.DayOf(time.UnixMicro(at), c.zone)
-	c.from, c.to = begin.UnixMicro(), strata.NextDay(begin, c.zone).UnixMicro()
 	year, month, day := begin.Date()
-	c.remembered = Day(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsADay)
-	return c.remembered
+	return knownDay{
+		from: begin.UnixMicro(), to: strata.NextDay(begin, c.zone).UnixMicro(),
+		day: Day(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsADay),
+	}
 }
 
 // Begin returns the first instant of a day.
@@ -55,8 +88,3 @@ func (d Day) date() (int, time.Month, int) {
 
 // String is the date, as SQL writes it.
 func (d Day) String() string { return time.Unix(int64(d)*secondsADay, 0).UTC().Format(time.DateOnly) }
-
-// always is the calendar of a single, endless day.
-func always() *Calendar {
-	return &Calendar{zone: time.UTC, from: math.MinInt64, to: math.MaxInt64}
-}

@@ -37,6 +37,25 @@ func (c Cells) at(cell Cell) *Delta {
 	return d
 }
 
+// Merge adds other cells to these, and may keep them.
+func (c Cells) Merge(other Cells) error {
+	for cell, d := range other {
+		mine := c[cell]
+		if mine == nil {
+			c[cell] = d
+			continue
+		}
+		if err := mine.Sums.Merge(&d.Sums); err != nil {
+			return err
+		}
+		mine.Units += d.Units
+		mine.Repeats += d.Repeats
+		mine.Matured += d.Matured
+		mine.OtherCurrency += d.OtherCurrency
+	}
+	return nil
+}
+
 // Config says which metrics of which subjects are added up. It is not safe for
 // concurrent use, as its calendar is not.
 type Config struct {
@@ -62,34 +81,43 @@ func NewMetric(id int32, definition *strata.Metric, until time.Time) *Metric {
 	return m
 }
 
-// series calls yield with the unit's totals as they stood at the end of the
-// day of its exposure, and of each day that changed them. before is nil the
-// first time.
-func (m *Metric) series(calendar *Calendar, x *Exposure, facts []strata.Fact, yield func(day Day, before, after *strata.UnitTotals) error) error {
-	e := m.evaluator.Begin(time.UnixMicro(x.At))
-	day := calendar.Day(x.At)
-	n := until(calendar, day, facts)
-	e.Add(facts[:n]...)
-	totals := e.Totals()
-	if err := yield(day, nil, &totals); err != nil {
-		return err
-	}
-	return m.onward(calendar, &e, day, facts[n:], totals, yield)
+// contribution is where a metric's totals of a unit go.
+type contribution struct {
+	cells    Cells
+	calendar *Calendar
+	exposure *Exposure
+	sign     int64 // −1 takes back
 }
 
-// onward goes on with facts that are later than those before.
-func (m *Metric) onward(calendar *Calendar, e *strata.Evaluation, day Day, facts []strata.Fact, before strata.UnitTotals, yield func(day Day, before, after *strata.UnitTotals) error) error {
+// series adds the unit's totals as they stood at the end of the day of its
+// exposure, and of each day that changed them.
+func (m *Metric) series(to contribution, facts []strata.Fact) error {
+	e := m.evaluator.Begin(time.UnixMicro(to.exposure.At))
+	day := to.calendar.Day(to.exposure.At)
+	n := until(to.calendar, day, facts)
+	e.Add(facts[:n]...)
+	totals := e.Totals()
+	if err := m.add(to, day, nil, &totals); err != nil {
+		return err
+	}
+	return m.onward(to, &e, day, facts[n:], &totals)
+}
+
+// onward goes on with facts that are later than those that made totals.
+func (m *Metric) onward(to contribution, e *strata.Evaluation, day Day, facts []strata.Fact, totals *strata.UnitTotals) error {
 	for len(facts) > 0 {
-		day = max(day, calendar.Day(facts[0].At))
-		n := until(calendar, day, facts)
+		day = max(day, to.calendar.Day(facts[0].At))
+		n := until(to.calendar, day, facts)
 		e.Add(facts[:n]...)
 		facts = facts[n:]
-		if totals := e.Totals(); totals != before {
-			if err := yield(day, &before, &totals); err != nil {
-				return err
-			}
-			before = totals
+		next := e.Totals()
+		if next == *totals {
+			continue
 		}
+		if err := m.add(to, day, totals, &next); err != nil {
+			return err
+		}
+		*totals = next
 	}
 	return nil
 }
@@ -103,48 +131,53 @@ func until(calendar *Calendar, day Day, facts []strata.Fact) int {
 	return n
 }
 
-// add puts a change of totals into the cells; sign −1 takes it back.
-func (m *Metric) add(cells Cells, x *Exposure, day Day, before, after *strata.UnitTotals, sign int64) error {
-	if sign < 0 {
+// add puts a change of totals into the cells. before is nil where there were
+// none.
+func (m *Metric) add(to contribution, day Day, before, after *strata.UnitTotals) error {
+	x := to.exposure
+	if to.sign < 0 {
 		before, after = after, before
 	}
 	cell := Cell{Subject: x.Subject, Treatment: x.Treatment, Metric: m.ID, Day: day}
-	for step := range max(m.steps, 1) {
+	if m.steps == 0 {
+		return to.cells.at(cell).change(before, after, -1)
+	}
+	for step := range m.steps {
 		cell.Step = int32(step)
-		d := cells.at(cell)
-		of := step
-		if m.steps == 0 {
-			of = -1
-		}
-		if before != nil {
-			if err := d.Sums.Remove(before, of); err != nil {
-				return err
-			}
-			if step == 0 {
-				d.OtherCurrency -= before.OtherCurrency
-			}
-		}
-		if after != nil {
-			if err := d.Sums.Add(after, of); err != nil {
-				return err
-			}
-			if step == 0 {
-				d.OtherCurrency += after.OtherCurrency
-			}
+		if err := to.cells.at(cell).change(before, after, step); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// contribute adds all that a unit contributes to the metric; sign −1 takes it
-// back.
-func (m *Metric) contribute(cells Cells, calendar *Calendar, x *Exposure, facts []strata.Fact, sign int64) error {
-	if m.Definition.Window > 0 {
-		cells.at(Cell{Subject: x.Subject, Treatment: x.Treatment, Metric: m.ID, Day: m.maturity(calendar, x)}).Matured += sign
+// change replaces totals by others; nil means none. step is −1 but for funnels.
+func (d *Delta) change(before, after *strata.UnitTotals, step int) error {
+	if before != nil {
+		if err := d.Sums.Remove(before, step); err != nil {
+			return err
+		}
+		if step <= 0 {
+			d.OtherCurrency -= before.OtherCurrency
+		}
 	}
-	return m.series(calendar, x, facts, func(day Day, before, after *strata.UnitTotals) error {
-		return m.add(cells, x, day, before, after, sign)
-	})
+	if after != nil {
+		if err := d.Sums.Add(after, step); err != nil {
+			return err
+		}
+		if step <= 0 {
+			d.OtherCurrency += after.OtherCurrency
+		}
+	}
+	return nil
+}
+
+// contribute adds all that a unit contributes to the metric.
+func (m *Metric) contribute(to contribution, facts []strata.Fact) error {
+	if m.Definition.Window > 0 {
+		to.cells.at(Cell{Subject: to.exposure.Subject, Treatment: to.exposure.Treatment, Metric: m.ID, Day: m.maturity(to.calendar, to.exposure)}).Matured += to.sign
+	}
+	return m.series(to, facts)
 }
 
 // maturity is the day at whose end the window of an exposure is over for the
@@ -178,7 +211,7 @@ func (c *Config) Contribute(cells Cells, u *Unit) error {
 			continue
 		}
 		for _, m := range c.Subjects[x.Subject] {
-			if err := m.contribute(cells, c.Calendar, x, u.Facts, 1); err != nil {
+			if err := m.contribute(contribution{cells, c.Calendar, x, 1}, u.Facts); err != nil {
 				return err
 			}
 		}
@@ -198,7 +231,7 @@ func (c *Config) Withdraw(cells Cells, u *Unit, from func(subject int32) bool) e
 			continue
 		}
 		for _, m := range c.Subjects[x.Subject] {
-			if err := m.contribute(cells, c.Calendar, x, u.Facts, -1); err != nil {
+			if err := m.contribute(contribution{cells, c.Calendar, x, -1}, u.Facts); err != nil {
 				return err
 			}
 		}

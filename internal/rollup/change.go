@@ -53,9 +53,8 @@ func (m *Metric) extend(cells Cells, calendar *Calendar, x *Exposure, facts []st
 	}
 	e := m.evaluator.Begin(exposed)
 	e.Add(facts[:from]...)
-	return m.onward(calendar, &e, calendar.Day(x.At), facts[from:], e.Totals(), func(day Day, before, after *strata.UnitTotals) error {
-		return m.add(cells, x, day, before, after, 1)
-	})
+	totals := e.Totals()
+	return m.onward(contribution{cells, calendar, x, 1}, &e, calendar.Day(x.At), facts[from:], &totals)
 }
 
 func (m *Metric) concerned(exposed time.Time, facts []strata.Fact) bool {
@@ -71,12 +70,12 @@ func (m *Metric) concerned(exposed time.Time, facts []strata.Fact) bool {
 // it contributes now.
 func (m *Metric) replace(cells Cells, calendar *Calendar, counted bool, old *Exposure, oldFacts []strata.Fact, x *Exposure, facts []strata.Fact) error {
 	if counted && !old.Contradiction {
-		if err := m.contribute(cells, calendar, old, oldFacts, -1); err != nil {
+		if err := m.contribute(contribution{cells, calendar, old, -1}, oldFacts); err != nil {
 			return err
 		}
 	}
 	if x.Contradiction {
 		return nil
 	}
-	return m.contribute(cells, calendar, x, facts, 1)
+	return m.contribute(contribution{cells, calendar, x, 1}, facts)
 }

@@ -120,9 +120,7 @@ func (t *Tally) addMetric(cells Cells, calendar *Calendar, m *Metric, x *Exposur
 		cells.at(Cell{Treatment: x.Treatment, Metric: m.ID, Day: m.maturity(calendar, x)}).Matured++
 	}
 	if !bounded || !t.params.CompleteWindows {
-		return m.series(calendar, x, facts, func(day Day, before, after *strata.UnitTotals) error {
-			return m.add(cells, x, day, before, after, 1)
-		})
+		return m.series(contribution{cells, calendar, x, 1}, facts)
 	}
 	if !mature {
 		return nil
@@ -130,7 +128,7 @@ func (t *Tally) addMetric(cells Cells, calendar *Calendar, m *Metric, x *Exposur
 	e := m.evaluator.Begin(time.UnixMicro(x.At))
 	e.Add(facts...)
 	totals := e.Totals()
-	return m.add(cells, x, m.maturity(calendar, x), nil, &totals, 1)
+	return m.add(contribution{cells, calendar, x, 1}, m.maturity(calendar, x), nil, &totals)
 }
 
 // Results returns what was added up, but for Latest: stores keep that.
