@@ -11,8 +11,13 @@ import (
 type Config struct {
 	// RefreshInterval is how often the store is asked for a newer plan. Zero
 	// means DefaultRefreshInterval (5 s). -1 means only at Open, by
-	// [Engine.Refresh], and when a schedule or EffectiveAt falls due.
+	// [Engine.Refresh], when a schedule or EffectiveAt falls due, and when a
+	// [PlanWatcher] tells.
 	RefreshInterval time.Duration
+
+	// NoWatch leaves the store's notices of new plans unused, where the store
+	// is a [PlanWatcher]: they cost a connection for each engine.
+	NoWatch bool
 
 	// FlushInterval is the longest time an event waits in memory before a
 	// write is attempted. Zero means DefaultFlushInterval (1 s). -1 means only

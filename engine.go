@@ -39,7 +39,8 @@ type Engine struct {
 }
 
 // Open loads the plan in effect from the store and starts three goroutines:
-// one writes events, one asks for newer plans, one follows schedules. It fails when the config is not
+// one writes events, one asks for newer plans, one follows schedules; and one
+// more that waits for notices, where the store is a [PlanWatcher]. It fails when the config is not
 // valid, when the store does not answer, and when the plan cannot be used;
 // nothing is running then. An empty store is fine: everything has its default
 // until something is published. ctx bounds Open only.
@@ -71,6 +72,9 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	e.done.Go(func() { e.flusher.run(background) })
 	e.done.Go(func() { e.refresher.poll(background) })
 	e.done.Go(func() { e.refresher.watch(background) })
+	if watcher, ok := store.(PlanWatcher); ok && !cfg.NoWatch {
+		e.done.Go(func() { e.refresher.follow(background, watcher) })
+	}
 	return e, nil
 }
 

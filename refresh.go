@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// refresher keeps the engine's snapshot up to date. Two goroutines share the
-// work, so that a store that hangs delays nothing that memory can decide:
+// refresher keeps the engine's snapshot up to date. Goroutines share the work, so
+// that a store that hangs delays nothing that memory can decide:
 //
 //   - poll asks the store for newer plans and for units to keep;
+//   - follow has poll ask at once, where the store tells of new plans;
 //   - watch switches to a plan at its EffectiveAt, and compiles anew when a
 //     schedule says so.
 type refresher struct {
@@ -21,6 +22,7 @@ type refresher struct {
 	clock   Clock
 	onError func(error)
 	wake    chan struct{} // what is due has changed; watch sleeps anew
+	changed chan struct{} // the store tells of a new plan; poll refreshes
 
 	loading chan struct{} // holds a token while one refresh talks to the store
 
@@ -47,21 +49,29 @@ func newRefresher(e *Engine) *refresher {
 		engine: e, store: e.store, clock: e.cfg.Clock,
 		onError: e.cfg.logError("refresh the plan"),
 		wake:    make(chan struct{}, 1),
+		changed: make(chan struct{}, 1),
 		loading: make(chan struct{}, 1),
 		loads:   make(map[keptKey]*keptLoad),
 		plans:   []*loadedPlan{{plan: &Plan{}, base: &Snapshot{}}},
 	}
 }
 
-// poll refreshes every RefreshInterval until ctx is done.
+// poll refreshes every RefreshInterval, and when the store tells of a plan, until
+// ctx is done.
 func (r *refresher) poll(ctx context.Context) {
 	interval := r.engine.cfg.RefreshInterval
-	for interval > 0 {
-		timer, stop := r.clock.Timer(interval)
+	for {
+		var timer <-chan time.Time
+		stop := func() {}
+		if interval > 0 {
+			timer, stop = r.clock.Timer(interval)
+		}
 		select {
 		case <-ctx.Done():
 			stop()
 			return
+		case <-r.changed:
+			stop()
 		case <-timer:
 		}
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {

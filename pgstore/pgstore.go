@@ -13,7 +13,8 @@ import (
 )
 
 var (
-	_ strata.Store = (*Store)(nil)
+	_ strata.Store       = (*Store)(nil)
+	_ strata.PlanWatcher = (*Store)(nil)
 )
 
 // Store is a store in PostgreSQL. Make one with [Open] or [New]; all methods are
