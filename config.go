@@ -19,6 +19,22 @@ type Config struct {
 	// is a [PlanWatcher]: they cost a connection for each engine.
 	NoWatch bool
 
+	// PlanFile is where the plan is kept on disk, so that [Open] can start from
+	// it while the store is down; empty means nowhere. It is written, readable
+	// by its owner only, after a refresh that brought something new, and read
+	// only when the store does not answer Open. Then, until the store does:
+	//
+	//   - the plan may be old: [EngineStatus.FromFile] says how old;
+	//   - experiments that keep units in an earlier treatment serve defaults,
+	//     since the store alone knows those units and nobody may be moved:
+	//     [EngineStatus.Withheld] lists them;
+	//   - events wait in the buffer, as whenever the store is down.
+	//
+	// A file that is damaged or not ours is an error of Open, beside the
+	// store's own; while the store answers it is harmless. Nothing but a plan
+	// file is ever replaced.
+	PlanFile string
+
 	// FlushInterval is the longest time an event waits in memory before a
 	// write is attempted. Zero means DefaultFlushInterval (1 s). -1 means only
 	// by [Engine.Flush] and Close, and when 64 kB have gathered.

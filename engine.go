@@ -41,7 +41,8 @@ type Engine struct {
 // Open loads the plan in effect from the store and starts three goroutines:
 // one writes events, one asks for newer plans, one follows schedules; and one
 // more that waits for notices, where the store is a [PlanWatcher]. It fails when the config is not
-// valid, when the store does not answer, and when the plan cannot be used;
+// valid, when the store does not answer and there is no [Config.PlanFile] to start
+// from, and when the plan cannot be used;
 // nothing is running then. An empty store is fine: everything has its default
 // until something is published. ctx bounds Open only.
 func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
@@ -64,7 +65,11 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	}
 	e.flusher = newFlusher(store, e.rec, &e.cfg, stream)
 	e.refresher = newRefresher(e)
-	if err := e.refresher.refresh(ctx); err != nil {
+	err = e.refresher.refresh(ctx)
+	if err != nil {
+		err = e.refresher.resume(ctx, err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("strata: cannot load the plan: %w", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -339,6 +344,14 @@ type EngineStatus struct {
 	Newest     int64     // version known to be stored; above Version while it waits for its EffectiveAt
 	Refreshed  time.Time // when the store last answered; the plan's age is the time since
 	RefreshErr error     // why the last refresh failed; nil if it did not
+
+	// FromFile is when the plan in effect here was saved to [Config.PlanFile],
+	// if Open read it there and the store has not been read since; zero
+	// otherwise. Withheld lists the experiments that serve defaults meanwhile.
+	// PlanFileErr is why the file could not be written; nil if it could.
+	FromFile    time.Time
+	Withheld    []string
+	PlanFileErr error
 
 	BufferedBytes int              // memory held by events that are not stored yet
 	Unwritten     int64            // number of those events

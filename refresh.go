@@ -32,7 +32,10 @@ type refresher struct {
 	known     int64 // newest version seen in the store
 	refreshed time.Time
 	err       error
-	refused   error // why a plan that takes effect later cannot be used
+	refused   error         // why a plan that takes effect later cannot be used
+	compiled  *loadedPlan   // what the engine's snapshot was made of
+	unsaved   []PlanVersion // what Config.PlanFile does not have yet
+	fileErr   error         // why it could not be written
 
 	recentMu sync.Mutex // held by requests, so never for longer than an append
 	recent   map[keptKey][]recentExposure
@@ -40,8 +43,9 @@ type refresher struct {
 
 // loadedPlan is a plan version in this process.
 type loadedPlan struct {
-	plan *Plan
-	base *Snapshot // compiled without kept units
+	plan  *Plan
+	base  *Snapshot // compiled without kept units
+	saved time.Time // when the file that it comes from was written; zero from the store
 }
 
 func newRefresher(e *Engine) *refresher {
@@ -52,7 +56,7 @@ func newRefresher(e *Engine) *refresher {
 		changed: make(chan struct{}, 1),
 		loading: make(chan struct{}, 1),
 		loads:   make(map[keptKey]*keptLoad),
-		plans:   []*loadedPlan{{plan: &Plan{}, base: &Snapshot{}}},
+		plans:   []*loadedPlan{emptyPlan()},
 	}
 }
 
@@ -131,14 +135,18 @@ func (r *refresher) refresh(ctx context.Context) error {
 		return ctx.Err()
 	}
 	err := errors.Join(r.load(ctx), r.swap()) // what could be loaded takes effect
+	loaded := err == nil
 	r.mu.Lock()
-	if err == nil {
+	if loaded {
 		r.refreshed = r.clock.Now()
 	}
 	err = errors.Join(err, r.refused)
 	r.err = err
 	r.mu.Unlock()
 	signal(r.wake)
+	if loaded {
+		r.save()
+	}
 	return err
 }
 
@@ -150,7 +158,7 @@ func (r *refresher) load(ctx context.Context) error {
 	versions, err := r.store.PlansInEffect(asking, PlansInEffectParams{At: r.clock.Now(), Known: known})
 	cancel()
 	if err != nil {
-		return err
+		return &storeError{err}
 	}
 	if err := r.adopt(versions); err != nil {
 		return err
@@ -167,7 +175,10 @@ func (r *refresher) limit(ctx context.Context) (context.Context, context.CancelF
 // cannot be used the engine goes on with what it has; one that takes effect
 // later is left out, and the error stands until another version is known.
 func (r *refresher) adopt(versions []PlanVersion) error {
-	if len(versions) == 0 {
+	r.mu.Lock()
+	fromFile := !r.plans[0].saved.IsZero() && r.known == 0
+	r.mu.Unlock()
+	if len(versions) == 0 && !fromFile {
 		return nil
 	}
 	now := r.clock.Now()
@@ -177,18 +188,26 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 		base, err := r.usable(v, now)
 		switch {
 		case err == nil:
-			plans = append(plans, &loadedPlan{v.Plan, base})
+			plans = append(plans, &loadedPlan{plan: v.Plan, base: base})
 		case v.EffectiveAt.After(now):
 			refused = errors.Join(refused, err)
 		default:
 			return err
 		}
 	}
+	if fromFile && (len(plans) == 0 || plans[0].plan.EffectiveAt.After(now)) {
+		plans = slices.Insert(plans, 0, emptyPlan()) // the store knows better than the file
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// The plan of today goes on until the next one can replace it.
-	r.plans = append(r.plans[:1:1], slices.DeleteFunc(plans, func(p *loadedPlan) bool { return p.plan.Version == r.plans[0].plan.Version })...)
-	r.known, r.refused = versions[len(versions)-1].Version, refused
+	r.plans = append(r.plans[:1:1], slices.DeleteFunc(plans, func(p *loadedPlan) bool {
+		return p.plan.Version == r.plans[0].plan.Version && r.plans[0].saved.IsZero()
+	})...)
+	r.refused = refused
+	if len(versions) > 0 {
+		r.known, r.unsaved = versions[len(versions)-1].Version, versions
+	}
 	r.watchExposures()
 	return nil
 }
@@ -215,13 +234,14 @@ func (r *refresher) swap() error {
 	current := r.current(now)
 	old := r.engine.snap.Load()
 	sets := r.sets(current)
-	if old != nil && old.version == current.plan.Version && !due(old.next, now) && !old.keptDiffers(sets) {
+	if old != nil && r.compiled == current && !due(old.next, now) && !old.keptDiffers(sets) {
 		return nil
 	}
-	snap, err := compile(current.plan, now, sets)
+	snap, err := compile(without(current.plan, r.withheld(current)), now, sets)
 	if err != nil {
 		return err
 	}
+	r.compiled = current
 	r.engine.snap.Store(snap)
 	return nil
 }
@@ -255,6 +275,7 @@ func (r *refresher) status(s *EngineStatus) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Newest, s.Refreshed, s.RefreshErr = r.known, r.refreshed, r.err
+	r.fileStatus(s)
 }
 
 // errStuck is what Close adds when a call of the store does not end with its

@@ -191,7 +191,7 @@ func (r *refresher) loadKeptOf(ctx context.Context, base *Snapshot, e *snapExper
 	var list []exposedTo
 	for x, err := range base.keptOf(ctx, r.store, e, after) {
 		if err != nil {
-			return err
+			return &storeError{err}
 		}
 		list = append(list, x)
 	}
