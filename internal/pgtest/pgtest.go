@@ -10,10 +10,11 @@
 //	}
 //
 // The programs are looked for in PATH, then in the newest folder of
-// /usr/lib/postgresql. STRATA_POSTGRES, the connection string of a superuser,
-// makes tests share a server that runs already; tests that stop or kill a
-// server have one of their own all the same. Where there is no PostgreSQL a
-// test fails and says what to install: it never skips.
+// /usr/lib/postgresql. STRATA_POSTGRES, the connection string of a superuser with
+// a password, makes tests share a server that runs already and asks for
+// passwords; tests that stop or kill a server have one of their own all the same.
+// Where there is no PostgreSQL a test fails and says what to install: it never
+// skips.
 //
 // A cluster takes about two seconds and 40 MB of disk. It listens on the
 // loopback interface only, with a random password, and does not sync to disk.
