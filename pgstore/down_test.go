@@ -24,7 +24,7 @@ func TestProgramStartsWithoutTheServer(t *testing.T) {
 		s, err := pgstore.Open(t.Context(), c.DSN(), cfg)
 		require.NoError(t, err)
 		t.Cleanup(s.Close)
-		eng, err := strata.Open(t.Context(), watchable{withPlansIn(s), s}, engine)
+		eng, err := strata.Open(t.Context(), watchable{s, s}, engine)
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			_, err := eng.Close(context.WithoutCancel(t.Context()))
