@@ -32,7 +32,7 @@ type Store struct {
 	watchers map[*pgx.Conn]context.CancelFunc
 	watching sync.WaitGroup
 
-	rollups
+	*rollups
 }
 
 // Open connects to a server and checks what it finds: that the server answers

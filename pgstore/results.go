@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,6 +40,9 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	return results, s.failure(ctx, "add up results", err)
 }
 
+// answers counts the ways in which questions were answered.
+type answers struct{ fromDays, fromUnits atomic.Int64 }
+
 // question is what was asked, in terms of tables.
 type question struct {
 	*strata.ResultsParams
@@ -72,8 +76,10 @@ func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsPa
 		return strata.Results{}, err
 	}
 	if metrics != nil || len(params.Metrics) == 0 && q.ordinary() {
+		s.answers.fromDays.Add(1)
 		return q.fromDays(ctx, metrics)
 	}
+	s.answers.fromUnits.Add(1)
 	return q.fromUnits(ctx)
 }
 

@@ -15,13 +15,14 @@ type rollups struct {
 	zone    *time.Location
 	names   *names
 	configs configCache
+	answers answers
 
 	stop    context.CancelFunc // of the background rollup
 	running sync.WaitGroup
 }
 
-func newRollups(cfg *Config) rollups {
-	return rollups{zone: cfg.Zone, names: newNames(nil), configs: configCache{known: make(map[int32]*loadedConfig)}, stop: func() {}}
+func newRollups(cfg *Config) *rollups {
+	return &rollups{zone: cfg.Zone, names: newNames(nil), configs: configCache{known: make(map[int32]*loadedConfig)}, stop: func() {}}
 }
 
 // start begins the background rollup, if there shall be one.

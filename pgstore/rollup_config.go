@@ -130,10 +130,35 @@ func (s *Store) configure(ctx context.Context, tx pgx.Tx, plan *strata.Plan) err
 	if before, err := json.Marshal(was); err != nil || bytes.Equal(before, document) {
 		return err
 	}
+	// Where nobody was exposed yet to what is new, everybody is counted.
+	counted, err := s.completeConfig(ctx, tx)
+	if err != nil {
+		return err
+	}
 	_, err = tx.Exec(ctx, s.sql(`
-with made as (insert into {schema}.rollup_config (id, document) values ($1::integer, $2::text::json) returning id)
-update {schema}.rollup_control set config = made.id from made`), current+1, string(document))
+with made as (
+    insert into {schema}.rollup_config (id, document, complete)
+    select $1::integer, $2::text::json, not exists (select from {schema}.subject where subject = any($3::integer[]) and last_sequence > 0)
+    returning id)
+update {schema}.rollup_control set config = made.id from made`), current+1, string(document), uncounted(&now, &counted.document))
 	return err
+}
+
+// uncounted lists the subjects of a config that have metrics which another had
+// not.
+func uncounted(now, before *rollupConfig) []int32 {
+	list := []int32{}
+	for _, subject := range now.Subjects {
+		counted := before.subject(subject.Subject)
+		if slices.ContainsFunc(subject.Metrics, func(m configMetric) bool { return !counted.has(m.ID) }) {
+			list = append(list, subject.Subject)
+		}
+	}
+	return list
+}
+
+func (c *configSubject) has(metric int32) bool {
+	return c != nil && slices.ContainsFunc(c.Metrics, func(m configMetric) bool { return m.ID == metric })
 }
 
 // readConfig reads a config as it is stored.

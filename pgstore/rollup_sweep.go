@@ -78,18 +78,7 @@ func (s *Store) uncounted(ctx context.Context, tx pgx.Tx, id int32) ([]int32, er
 	if err != nil {
 		return nil, err
 	}
-	var list []int32
-	for _, subject := range now.document.Subjects {
-		counted := before.document.subject(subject.Subject)
-		if slices.ContainsFunc(subject.Metrics, func(m configMetric) bool { return !counted.has(m.ID) }) {
-			list = append(list, subject.Subject)
-		}
-	}
-	return list, nil
-}
-
-func (c *configSubject) has(metric int32) bool {
-	return c != nil && slices.ContainsFunc(c.Metrics, func(m configMetric) bool { return m.ID == metric })
+	return uncounted(&now.document, &before.document), nil
 }
 
 // completeConfig returns the newest config by which every unit is counted.

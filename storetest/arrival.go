@@ -19,6 +19,8 @@ var arrivalCases = []testCase{
 	{"Results/DoNotDependOnTheOrderOfArrival", resultsDoNotDependOnArrival},
 	{"Results/DoNotDependOnConcurrency", resultsDoNotDependOnConcurrency},
 	{"Results/TakeAccountOfEveryBatchStored", resultsTakeAccountOfEveryBatch},
+	{"Results/OfThePlansMetrics", resultsOfThePlansMetrics},
+	{"Results/OfMetricsThatComeAndGo", resultsOfMetricsThatComeAndGo},
 }
 
 // compare checks the results of a world against the oracle.
@@ -26,13 +28,27 @@ func (w *world) compare(t require.TestingT, s strata.Store, arrived []strata.Rec
 	for name := range worldExperiments {
 		params := strata.ResultsParams{
 			Experiment: w.prefix + name, Phase: 3, Metrics: worldMetrics(),
-			At: at(time.Hour), Until: at(100 * time.Minute), CompleteWindows: name == "by-device",
-			Daily: true, Zone: time.FixedZone("", 13*60*60), // midnight is an hour after the start
+			At: w.at(time.Hour), Until: w.until(), CompleteWindows: name == "by-device",
+			Daily: true, Zone: time.FixedZone("", int((13*time.Hour - w.begin).Seconds())), // midnight is an hour after the start
 			Attribute: "country",
 		}
 		got, err := s.Results(background, params)
 		require.NoError(t, err)
 		requireResults(t, params.Metrics, oracle(arrived).results(params), got, what+", "+name)
+		if w.plan != nil {
+			w.comparePlanned(t, s, arrived, params, what+", "+name)
+		}
+	}
+}
+
+// comparePlanned asks in the way in which a store may have the answer ready.
+func (w *world) comparePlanned(t require.TestingT, s strata.Store, arrived []strata.Record, params strata.ResultsParams, what string) {
+	params.CompleteWindows, params.Attribute, params.Zone, params.Metrics = false, "", nil, w.plan.metrics
+	for _, when := range []time.Time{{}, w.at(time.Hour), w.at(90 * time.Minute), w.at(48 * time.Hour)} {
+		params.At = when
+		got, err := s.Results(background, params)
+		require.NoError(t, err)
+		requireResults(t, params.Metrics, oracle(arrived).results(params), got, fmt.Sprintf("%s, as planned, at %s", what, stamp(when)))
 	}
 }
 
@@ -53,7 +69,7 @@ func worldsOf(random *rand.Rand, size int) func(round int) (*world, []strata.Rec
 	seed := random.Uint64()
 	return func(round int) (*world, []strata.Record) {
 		facts := rand.New(rand.NewPCG(seed, 1))
-		w := &world{prefix: fmt.Sprintf("w%03d/", round), users: 6, dice: facts.IntN}
+		w := &world{prefix: fmt.Sprintf("w%03d/", round), users: 6, dice: facts.IntN, begin: 13 * time.Hour}
 		return w, w.records(size)
 	}
 }
@@ -89,6 +105,79 @@ func resultsTakeAccountOfEveryBatch(t *testing.T, s strata.Store) {
 		})
 	}
 }
+
+// resultsOfThePlansMetrics puts the metrics into a plan, so that a store which
+// keeps their results up to date does so.
+func resultsOfThePlansMetrics(t *testing.T, s strata.Store) {
+	random := newRandom(t)
+	newWorld := worldsOf(random, 150)
+	for round := range rounds(4) {
+		w, records := newWorld(round)
+		w.publish(t, s, worldMetrics())
+		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		deliver(t, s, records, 2, random, func(arrived []strata.Record) {
+			if random.IntN(3) == 0 {
+				w.compare(t, s, arrived, fmt.Sprintf("round %d, after %d records", round, len(arrived)))
+			}
+		})
+		w.compare(t, s, records, fmt.Sprintf("round %d", round))
+	}
+}
+
+// resultsOfMetricsThatComeAndGo changes the plan's metrics while events arrive.
+func resultsOfMetricsThatComeAndGo(t *testing.T, s strata.Store) {
+	random := newRandom(t)
+	newWorld := worldsOf(random, 150)
+	for round := range rounds(4) {
+		w, records := newWorld(round)
+		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+		deliver(t, s, records, 2, random, func(arrived []strata.Record) {
+			if random.IntN(4) == 0 {
+				metrics := worldMetrics()
+				random.Shuffle(len(metrics), func(i, j int) { metrics[i], metrics[j] = metrics[j], metrics[i] })
+				w.publish(t, s, metrics[:1+random.IntN(len(metrics))])
+			}
+			if w.plan != nil && random.IntN(3) == 0 {
+				w.compare(t, s, arrived, fmt.Sprintf("round %d, after %d records", round, len(arrived)))
+			}
+		})
+		w.compare(t, s, records, fmt.Sprintf("round %d", round))
+	}
+}
+
+// worldPlan is what the plan says of a world.
+type worldPlan struct {
+	metrics []strata.Metric
+}
+
+// publish stores a plan whose experiments are those of the world. Midnight is
+// then an hour after its begin in UTC.
+func (w *world) publish(t require.TestingT, s strata.Store, metrics []strata.Metric) {
+	history, err := s.PlanHistory(background, strata.PlanHistoryParams{Limit: 1})
+	require.NoError(t, err)
+	plan := &strata.Plan{Metrics: metrics}
+	if len(history) > 0 {
+		plan.Version = history[0].Version
+	}
+	keys := make([]string, len(metrics))
+	for i := range metrics {
+		keys[i] = metrics[i].Key
+	}
+	for name, diversion := range worldExperiments {
+		plan.Layers = append(plan.Layers, strata.Layer{Key: name, Diversion: diversion})
+		plan.Experiments = append(plan.Experiments, strata.Experiment{
+			Key: w.prefix + name, Layer: name, Phase: 3, Status: strata.StatusRunning, Metrics: keys,
+			Treatments: []strata.Treatment{{Key: control, Weight: 1}, {Key: variant, Weight: 1}, {Key: "third", Weight: 1}},
+			Schedule:   strata.Schedule{End: w.until()},
+		})
+	}
+	_, err = s.PutPlan(background, strata.PutPlanParams{Plan: plan, Author: "ada", Message: "metrics", At: start})
+	require.NoError(t, err)
+	w.plan = &worldPlan{metrics}
+}
+
+// until is when the world's experiments end.
+func (w *world) until() time.Time { return w.at(100 * time.Minute) }
 
 func resultsDoNotDependOnConcurrency(t *testing.T, s strata.Store) {
 	random := newRandom(t)

@@ -24,6 +24,8 @@ type world struct {
 	prefix string // of ids and experiments, so that a store can hold several worlds
 	users  int    // at most 6
 	orders int
+	begin  time.Duration // after the start of the suite
+	plan   *worldPlan    // nil where no plan says what is measured
 }
 
 // worldExperiments are the experiments of a world without its prefix.
@@ -62,8 +64,10 @@ func (w *world) unit() strata.Unit {
 
 // time is within three hours and before the start at times.
 func (w *world) time() time.Time {
-	return at(time.Duration(w.dice(20)-4)*10*time.Minute + pick(w.dice, 0, 0, 0, -time.Microsecond, time.Microsecond))
+	return w.at(time.Duration(w.dice(20)-4)*10*time.Minute + pick(w.dice, 0, 0, 0, -time.Microsecond, time.Microsecond))
 }
+
+func (w *world) at(d time.Duration) time.Time { return at(w.begin + d) }
 
 // exposure exposes a unit, most of the time to the treatment that is its own.
 func (w *world) exposure() strata.Record {

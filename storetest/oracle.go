@@ -128,10 +128,14 @@ func (d deeds) changes(params strata.ResultsParams, exposures map[subject][]stra
 
 // days goes through the days on which anything changed.
 func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []strata.DayResults {
+	zone := params.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
 	var begins []time.Time
 	for _, when := range d.changes(params, exposures) {
-		year, month, day := when.In(params.Zone).Date()
-		begins = append(begins, time.Date(year, month, day, 0, 0, 0, 0, params.Zone))
+		year, month, day := when.In(zone).Date()
+		begins = append(begins, time.Date(year, month, day, 0, 0, 0, 0, zone))
 	}
 	slices.SortFunc(begins, time.Time.Compare)
 	begins = slices.CompactFunc(begins, time.Time.Equal)

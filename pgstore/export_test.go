@@ -1,0 +1,7 @@
+package pgstore
+
+// Answers returns how many questions were answered from the daily results, and
+// how many from units.
+func (s *Store) Answers() (fromDays, fromUnits int64) {
+	return s.answers.fromDays.Load(), s.answers.fromUnits.Load()
+}
