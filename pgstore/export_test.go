@@ -5,3 +5,6 @@ package pgstore
 func (s *Store) Answers() (fromDays, fromUnits int64) {
 	return s.answers.fromDays.Load(), s.answers.fromUnits.Load()
 }
+
+// SQL puts the schema's name into a statement.
+func (s *Store) SQL(text string) string { return s.sql(text) }

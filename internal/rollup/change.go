@@ -25,7 +25,7 @@ func (c *Config) Change(cells Cells, was *Config, before, after *Unit, changed i
 			contributeUnit(cells, c.Calendar, x, after.Repeats, 1)
 		}
 		for _, m := range c.Subjects[x.Subject] {
-			counted := old != nil && (was == c || was.has(x.Subject, m.ID))
+			counted := old != nil && (was == c || was.Has(x.Subject, m.ID))
 			var err error
 			if same && counted && changed == len(before.Facts) {
 				err = m.extend(cells, c.Calendar, x, after.Facts, changed)
@@ -40,7 +40,8 @@ func (c *Config) Change(cells Cells, was *Config, before, after *Unit, changed i
 	return nil
 }
 
-func (c *Config) has(subject, metric int32) bool {
+// Has reports whether the config has a metric of a subject.
+func (c *Config) Has(subject, metric int32) bool {
 	return slices.ContainsFunc(c.Subjects[subject], func(m *Metric) bool { return m.ID == metric })
 }
 
