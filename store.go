@@ -257,22 +257,40 @@ type DayResults struct {
 
 // DayOf returns the first instant of the day of t in a zone (nil means UTC).
 // Days have 23 or 25 hours where clocks are changed, and begin at one o'clock
-// where that happens at midnight.
+// where that happens at midnight. A day that has begun does not end because
+// clocks are put back across midnight: days follow each other without overlap.
 func DayOf(t time.Time, zone *time.Location) time.Time {
 	if zone == nil {
 		zone = time.UTC
 	}
 	t = t.In(zone)
 	year, month, day := t.Date()
+	if t.Hour() >= 12 {
+		if next := firstOfDay(year, month, day+1, zone); !next.After(t) {
+			return next // midnight was there already
+		}
+	}
+	return firstOfDay(year, month, day, zone)
+}
+
+// firstOfDay returns the first instant of a date.
+func firstOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
+	year, month, day = time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Date()
 	begin := time.Date(year, month, day, 0, 0, 0, 0, zone)
 	if begin.Day() != day { // midnight was skipped, and this is before the gap
 		_, gap := begin.ZoneBounds()
 		return gap
 	}
-	if start, _ := begin.ZoneBounds(); begin.Hour() > 0 && start.Day() == day {
+	start, _ := begin.ZoneBounds()
+	if begin.Hour() > 0 && start.Day() == day {
 		return start.In(zone) // midnight was skipped, and this is behind the gap
 	}
-	if earlier := begin.Add(-time.Hour); earlier.Day() == day {
+	if start.IsZero() {
+		return begin
+	}
+	_, offset := begin.Zone()
+	_, before := start.Add(-1).Zone()
+	if earlier := begin.Add(time.Duration(offset-before) * time.Second); earlier.Before(start) && earlier.Day() == day {
 		return earlier // midnight was there twice
 	}
 	return begin
