@@ -5,8 +5,8 @@
 //
 // Results are added up from all facts each time, at half a microsecond to one
 // for each, by the definition in [strata.Metric.Evaluate]: slow for millions of
-// events, and the yardstick for stores that are clever. Results by day take a
-// tenth of a microsecond more for each unit, metric and day.
+// events, and the yardstick for stores that are clever. Results by day take half
+// a microsecond more for each event that changes a metric.
 package memstore
 
 import (

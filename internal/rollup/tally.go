@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 // concurrent use.
 type Tally struct {
 	params     *strata.ResultsParams
-	calendar   *Calendar
 	metrics    []*Metric
 	treatments map[string]int32
 	names      map[int32]string
@@ -28,8 +28,17 @@ type Tally struct {
 
 // tallied is the sum over some units.
 type tallied struct {
-	cells Cells
-	units map[dayKey]*UnitsStanding
+	calendar *Calendar // nil where days do not matter: all is of one
+	cells    Cells
+	units    map[dayKey]*UnitsStanding
+	arms     map[int32]*arm // without a calendar
+}
+
+// arm is where the units of a treatment are added up: it spares looking for
+// their cells, which takes longer than adding.
+type arm struct {
+	units   *UnitsStanding
+	metrics [][]*Delta // by step
 }
 
 type dayKey struct {
@@ -37,18 +46,18 @@ type dayKey struct {
 	day       Day
 }
 
-func newTallied() *tallied {
-	return &tallied{cells: make(Cells), units: make(map[dayKey]*UnitsStanding)}
+func newTallied(calendar *Calendar) *tallied {
+	return &tallied{calendar: calendar, cells: make(Cells), units: make(map[dayKey]*UnitsStanding), arms: make(map[int32]*arm)}
 }
 
 // NewTally returns an empty tally for what was asked. It keeps params.
 func NewTally(params *strata.ResultsParams) *Tally {
 	t := &Tally{
-		params: params, calendar: always(), all: newTallied(),
+		params: params, all: newTallied(nil),
 		treatments: make(map[string]int32), names: make(map[int32]string), segments: make(map[string]*tallied),
 	}
 	if params.Daily {
-		t.calendar = NewCalendar(params.Zone)
+		t.all.calendar = NewCalendar(params.Zone)
 	}
 	for i := range params.Metrics {
 		t.metrics = append(t.metrics, NewMetric(int32(i+1), &params.Metrics[i], params.Until))
@@ -71,8 +80,8 @@ func (t *Tally) Add(exposed Exposed, facts []strata.Fact, repeats int64) error {
 		return nil
 	}
 	t.repeats += repeats
-	x := &Exposure{Treatment: t.treatment(exposed.Treatment), At: exposed.At.UnixMicro()}
-	if err := t.add(t.all, t.calendar, x, facts); err != nil {
+	x := Exposure{Treatment: t.treatment(exposed.Treatment), At: exposed.At.UnixMicro()}
+	if err := t.add(t.all, x, facts); err != nil {
 		return err
 	}
 	if t.params.Attribute == "" {
@@ -81,10 +90,10 @@ func (t *Tally) Add(exposed Exposed, facts []strata.Fact, repeats int64) error {
 	value := exposed.Attributes[t.params.Attribute]
 	segment := t.segments[value]
 	if segment == nil {
-		segment = newTallied()
+		segment = newTallied(nil)
 		t.segments[value] = segment
 	}
-	return t.add(segment, always(), x, facts)
+	return t.add(segment, x, facts)
 }
 
 func (t *Tally) treatment(key string) int32 {
@@ -96,39 +105,102 @@ func (t *Tally) treatment(key string) int32 {
 	return id
 }
 
-func (t *Tally) add(to *tallied, calendar *Calendar, x *Exposure, facts []strata.Fact) error {
-	key := dayKey{x.Treatment, calendar.Day(x.At)}
-	units := to.units[key]
-	if units == nil {
-		units = &UnitsStanding{Day: key.day, First: x.At, Last: x.At}
-		to.units[key] = units
+func (t *Tally) add(to *tallied, x Exposure, facts []strata.Fact) error {
+	if to.calendar == nil {
+		return t.addToArm(to.arm(x.Treatment, t.metrics), x, facts)
 	}
-	units.Units++
-	units.First, units.Last = min(units.First, x.At), max(units.Last, x.At)
+	to.unitsOf(x.Treatment, to.calendar.Day(x.At)).add(x.At)
 	for _, m := range t.metrics {
-		if err := t.addMetric(to.cells, calendar, m, x, facts); err != nil {
+		if err := t.addByDay(to, m, x, facts); err != nil {
 			return fmt.Errorf("metric %q: %w", m.Definition.Key, err)
 		}
 	}
 	return nil
 }
 
-func (t *Tally) addMetric(cells Cells, calendar *Calendar, m *Metric, x *Exposure, facts []strata.Fact) error {
-	bounded := m.Definition.Window > 0 && !t.params.At.IsZero()
-	mature := bounded && !m.Definition.Immature(time.UnixMicro(x.At), t.params.At)
+// arm returns where the units of a treatment are added up.
+func (t *tallied) arm(treatment int32, metrics []*Metric) *arm {
+	a := t.arms[treatment]
+	if a == nil {
+		a = &arm{units: t.unitsOf(treatment, 0), metrics: make([][]*Delta, len(metrics))}
+		for i, m := range metrics {
+			for step := range max(m.steps, 1) {
+				a.metrics[i] = append(a.metrics[i], t.cells.at(Cell{Treatment: treatment, Metric: m.ID, Step: int32(step)}))
+			}
+		}
+		t.arms[treatment] = a
+	}
+	return a
+}
+
+func (t *tallied) unitsOf(treatment int32, day Day) *UnitsStanding {
+	key := dayKey{treatment, day}
+	units := t.units[key]
+	if units == nil {
+		units = &UnitsStanding{Day: day, First: math.MaxInt64, Last: math.MinInt64}
+		t.units[key] = units
+	}
+	return units
+}
+
+func (u *UnitsStanding) add(at int64) {
+	u.Units++
+	u.First, u.Last = min(u.First, at), max(u.Last, at)
+}
+
+// maturity tells what the instant of the report makes of a unit in a metric.
+func (t *Tally) maturity(m *Metric, x Exposure) (counts, mature bool) {
+	if m.Definition.Window == 0 || t.params.At.IsZero() {
+		return true, false
+	}
+	mature = !m.Definition.Immature(time.UnixMicro(x.At), t.params.At)
+	return mature || !t.params.CompleteWindows, mature
+}
+
+// addToArm adds what a unit contributes in the end.
+func (t *Tally) addToArm(a *arm, x Exposure, facts []strata.Fact) error {
+	a.units.add(x.At)
+	for i, m := range t.metrics {
+		counts, mature := t.maturity(m, x)
+		if mature {
+			a.metrics[i][0].Matured++
+		}
+		if !counts {
+			continue
+		}
+		e := m.evaluator.Begin(time.UnixMicro(x.At))
+		e.Add(facts...)
+		totals := e.Totals()
+		a.metrics[i][0].OtherCurrency += totals.OtherCurrency
+		for step, d := range a.metrics[i] {
+			if m.steps == 0 {
+				step = -1
+			}
+			if err := d.Sums.Add(&totals, step); err != nil {
+				return fmt.Errorf("metric %q: %w", m.Definition.Key, err)
+			}
+		}
+	}
+	return nil
+}
+
+// addByDay adds what a unit contributes to a metric to the days on which it did.
+func (t *Tally) addByDay(to *tallied, m *Metric, x Exposure, facts []strata.Fact) error {
+	counts, mature := t.maturity(m, x)
 	if mature {
-		cells.at(Cell{Treatment: x.Treatment, Metric: m.ID, Day: m.maturity(calendar, x)}).Matured++
+		to.cells.at(Cell{Treatment: x.Treatment, Metric: m.ID, Day: m.maturity(to.calendar, &x)}).Matured++
 	}
-	if !bounded || !t.params.CompleteWindows {
-		return m.series(contribution{cells, calendar, x, 1}, facts)
-	}
-	if !mature {
+	share := contribution{to.cells, to.calendar, &x, 1}
+	switch {
+	case !counts:
 		return nil
+	case mature && t.params.CompleteWindows:
+		e := m.evaluator.Begin(time.UnixMicro(x.At))
+		e.Add(facts...)
+		totals := e.Totals()
+		return m.add(share, m.maturity(to.calendar, &x), nil, &totals)
 	}
-	e := m.evaluator.Begin(time.UnixMicro(x.At))
-	e.Add(facts...)
-	totals := e.Totals()
-	return m.add(contribution{cells, calendar, x, 1}, m.maturity(calendar, x), nil, &totals)
+	return m.series(share, facts)
 }
 
 // Results returns what was added up, but for Latest: stores keep that.
@@ -140,7 +212,7 @@ func (t *Tally) Results() (strata.Results, error) {
 	}
 	r.Treatments = s.Treatments(t.params, t.metrics, t.names)
 	if t.params.Daily {
-		r.Days = s.Days(t.calendar, t.params, t.metrics, t.names)
+		r.Days = s.Days(t.all.calendar, t.params, t.metrics, t.names)
 	}
 	for value, segment := range t.segments {
 		s, err := segment.standings()
