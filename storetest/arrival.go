@@ -29,7 +29,7 @@ func (w *world) compare(t require.TestingT, s strata.Store, arrived []strata.Rec
 		params := strata.ResultsParams{
 			Experiment: w.prefix + name, Phase: 3, Metrics: worldMetrics(),
 			At: w.at(time.Hour), Until: w.until(), CompleteWindows: name == "by-device",
-			Daily: true, Zone: time.FixedZone("", int((13*time.Hour - w.begin).Seconds())), // midnight is an hour after the start
+			Daily: true, Zone: time.FixedZone("", int((13*time.Hour + 30*time.Minute - w.begin).Seconds())), // midnight is half an hour after the begin
 			Attribute: "country",
 		}
 		got, err := s.Results(background, params)
