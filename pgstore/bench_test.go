@@ -140,3 +140,28 @@ func BenchmarkRollup(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIngest compares batches of 10,000 through the store with COPY of the
+// same rows into the same table without index, cursor or ticket.
+func BenchmarkIngest(b *testing.B) {
+	const batch = 10_000
+	order := 0
+	records := browse(0, batch/3+1, benchStart, &order)[:batch]
+	rows := pgstore.CopyRows(b, records)
+	s := benchStore(b)
+	w := &benchWriter{store: s, stream: strata.StreamID{1}}
+	plain := s.PlainTable(b)
+	for name, write := range map[string]func(){
+		"store":        func() { w.write(b, records) },
+		"copy":         func() { plain(b, rows) },
+		"pgx.CopyFrom": func() { s.CopyFrom(b, records) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				write()
+			}
+			b.ReportMetric(batch*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
