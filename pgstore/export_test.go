@@ -2,6 +2,8 @@ package pgstore
 
 import (
 	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -62,5 +64,51 @@ func (s *Store) CopyFrom(t testing.TB, records []strata.Record) {
 		return []any{int64(1), int64(i + 1), row.at, row.total, row.discount, row.items, row.value, row.kind, r.Forced,
 			nullable(u.User), nullable(u.Device), nullable(u.Session), nullable(u.Tenant), nullable(u.Request), nullable(row.name), nullable(row.order), nullable(row.currency), nil}, err
 	}))
+	require.NoError(t, err)
+}
+
+// Vacuum vacuums and analyses all tables. Each transaction of the rollup leaves
+// versions of rows behind, which would be counted with the pages: so it writes
+// the daily results anew.
+func (s *Store) Vacuum(t testing.TB) {
+	for _, statement := range []string{"vacuum (full, analyze) {schema}.result_day", "vacuum (analyze) {schema}.exposure", "vacuum (analyze) {schema}.unit_state", "vacuum (analyze) {schema}.event"} {
+		_, err := s.pool.Exec(t.Context(), s.sql(statement))
+		require.NoError(t, err)
+	}
+}
+
+// Pages returns how many pages the queries of Results read for an experiment.
+func (s *Store) Pages(t testing.TB, experiment string) int {
+	pages := 0
+	for _, sql := range []string{
+		strings.ReplaceAll(selectUnitDays, "$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')"),
+		strings.NewReplacer("$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')", "$2", "(select array_agg(distinct metric) from {schema}.result_day)").Replace(selectValueDays),
+		strings.NewReplacer("$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')", "$2::integer[], $3", "array[1, 2, 1, 2], array[now(), now(), '2025-03-05', '2025-03-05']").Replace(selectFirstAndLast),
+	} {
+		var plan []struct {
+			Plan struct {
+				Hit  int `json:"Shared Hit Blocks"`
+				Read int `json:"Shared Read Blocks"`
+			}
+		}
+		var document []byte
+		require.NoError(t, s.pool.QueryRow(t.Context(), s.sql(`explain (analyze, buffers, format json) `+sql)).Scan(&document))
+		require.NoError(t, json.Unmarshal(document, &plan))
+		pages += plan[0].Plan.Hit + plan[0].Plan.Read
+	}
+	return pages
+}
+
+// Straightforward adds up three metrics from raw events, as one would by hand.
+func (s *Store) Straightforward(t testing.TB, experiment string) {
+	_, err := s.pool.Exec(t.Context(), s.sql(`
+with exposed as (
+    select e.user_id, e.details->>'treatment' as treatment, min(e.event_time) as at from {schema}.event e
+    where e.kind = 1 and e.name = $1::text group by 1, 2
+), unit as (
+    select x.treatment, x.user_id, count(*) filter (where e.kind = 4) as orders, coalesce(sum(e.total) filter (where e.currency = 'EUR'), 0) as revenue, count(*) filter (where e.kind = 2) as views
+    from exposed x left join {schema}.event e on e.user_id = x.user_id and e.event_time >= x.at and not e.forced group by 1, 2
+)
+select treatment, count(*), avg((orders > 0)::int), avg(revenue), var_samp(revenue), avg(views), var_samp(views), sum(revenue) / nullif(sum(orders), 0) from unit group by 1`), experiment)
 	require.NoError(t, err)
 }
