@@ -14,19 +14,37 @@ type copyRows struct {
 	starts []int // of the rows
 }
 
-const copySignature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+// What stands before and behind the rows of a stream.
+const (
+	copySignature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+	copyEnd       = "\xff\xff"
+)
 
 // reset empties the rows and keeps the memory.
 func (c *copyRows) reset() {
 	c.data, c.starts = append(c.data[:0], copySignature...), c.starts[:0]
 }
 
-// finish fills in the batch and returns the whole stream.
-func (c *copyRows) finish(batch int64) []byte {
+// setBatch fills in the batch of events.
+func (c *copyRows) setBatch(batch int64) {
 	for _, start := range c.starts {
 		binary.BigEndian.PutUint64(c.data[start+6:], uint64(batch)) // behind the number of fields and the length
 	}
-	return c.end()
+}
+
+// idx returns the index of the record in a row of events.
+func (c *copyRows) idx(row int) int64 {
+	return int64(binary.BigEndian.Uint64(c.data[c.starts[row]+18:])) // behind the batch and the length
+}
+
+// between returns the rows in [from, to), without what surrounds them in a
+// stream.
+func (c *copyRows) between(from, to int) []byte {
+	end := len(c.data)
+	if to < len(c.starts) {
+		end = c.starts[to]
+	}
+	return c.data[c.starts[from]:end]
 }
 
 func flag(b bool) byte {
@@ -119,4 +137,4 @@ func (c *copyRows) bytes(b []byte) {
 }
 
 // end returns the whole stream.
-func (c *copyRows) end() []byte { return binary.BigEndian.AppendUint16(c.data, 0xffff) }
+func (c *copyRows) end() []byte { return append(c.data, copyEnd...) }

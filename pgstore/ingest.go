@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/strataxp/strata"
 )
@@ -28,8 +27,9 @@ const maxRejected = 100 // one in …
 // Ingest implements [strata.EventStore]. A batch is one transaction: the
 // stream's cursor, the events by COPY, and a ticket for the rollup. It takes no
 // lock that another stream's batch waits for. Records that Postgres can never
-// keep (text that is not UTF-8) are put into dead_letter, once each; if they are
-// more than one in 100, the batch is refused with ErrSchemaChanged instead.
+// keep (text that is not UTF-8, or what a constraint that somebody added refuses)
+// are put into dead_letter, once each; if they are more than one in 100, and more
+// than three, the batch is refused with ErrSchemaChanged instead.
 func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -46,10 +46,7 @@ func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 	}
 	rows := rowsPool.Get().(*copyRows)
 	defer rowsPool.Put(rows)
-	err := s.ingest(ctx, &batch, rows)
-	if suspectRow(err) && len(batch.Records) > 0 {
-		err = (&bisection{store: s, rows: rows, left: max(3, len(batch.Records)/maxRejected)}).run(ctx, batch, err)
-	}
+	err := s.storing(ctx, func(sift bool) error { return s.ingest(ctx, &batch, rows, sift) })
 	return s.failure(ctx, "ingest", err)
 }
 
@@ -57,19 +54,21 @@ var rowsPool = sync.Pool{New: func() any { return new(copyRows) }}
 
 // deadLetter is a record that cannot be kept.
 type deadLetter struct {
-	idx    int64
-	record *strata.Record
-	err    error
+	idx      int64
+	record   *strata.Record
+	document []byte // in place of the record, if it cannot be read
+	err      error
 }
 
-// ingest stores a batch in one transaction.
-func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows) error {
+// ingest stores a batch in one transaction. sift says that the server refused a
+// row of it before.
+func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows, sift bool) error {
 	rows.reset()
 	var dead []deadLetter
 	for i := range batch.Records {
 		idx := batch.First + int64(i)
 		if err := rows.add(idx, &batch.Records[i]); err != nil {
-			dead = append(dead, deadLetter{idx, &batch.Records[i], err})
+			dead = append(dead, deadLetter{idx: idx, record: &batch.Records[i], err: err})
 		}
 	}
 	if n := len(batch.Records); len(dead)*maxRejected > n && n >= maxRejected {
@@ -80,18 +79,49 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows)
 		if err != nil {
 			return err
 		}
-		if err := s.bury(ctx, tx, batch.Stream, dead); err != nil {
+		rows.setBatch(id)
+		refused, err := s.copyBatch(ctx, tx, id, place, rows, sift)
+		if err != nil {
 			return err
 		}
-		if len(rows.starts) == 0 {
-			return nil
+		for _, r := range refused {
+			dead = append(dead, deadLetter{idx: r.idx, record: &batch.Records[r.idx-batch.First], err: r.err})
 		}
-		if err := s.copyEvents(ctx, tx, rows.finish(id)); err != nil {
-			return err
+		if len(refused) > 0 {
+			if _, err := tx.Exec(ctx, s.sql(`update {schema}.stream set rejected = rejected + $2::bigint where stream_id = $1::uuid`), batch.Stream.String(), int64(len(refused))); err != nil {
+				return err
+			}
 		}
-		_, err = tx.Exec(ctx, s.sql(insertTicket), id, int32(len(rows.starts)), place.pages, place.partition)
-		return err
+		return s.bury(ctx, tx, batch.Stream, dead)
 	})
+}
+
+// copyBatch copies the rows of a batch that is entered, and leaves a ticket for
+// them. It returns those that the server refused, if it was asked to look.
+func (s *Store) copyBatch(ctx context.Context, tx pgx.Tx, id int64, place place, rows *copyRows, sift bool) (refused []refusedRow, err error) {
+	n := len(rows.starts)
+	if n == 0 {
+		return nil, nil
+	}
+	if sift {
+		refused, err = s.siftEvents(ctx, tx, rows)
+	} else {
+		err = s.copyEvents(ctx, tx, rows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(refused) > 0 {
+		n -= len(refused)
+		if _, err := tx.Exec(ctx, s.sql(`update {schema}.batch set n_rows = $2::integer, n_rejected = n_rejected + $3::integer where batch_id = $1::bigint`), id, int32(n), int32(len(refused))); err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return refused, nil
+		}
+	}
+	_, err = tx.Exec(ctx, s.sql(insertTicket), id, int32(n), place.pages, place.partition)
+	return refused, err
 }
 
 // place is where the rows of a batch are likely to go.
@@ -153,9 +183,9 @@ func (s *Store) advance(ctx context.Context, tx pgx.Tx, batch *strata.Batch, rej
 func (s *Store) bury(ctx context.Context, tx pgx.Tx, stream strata.StreamID, dead []deadLetter) error {
 	for i := range dead {
 		d := &dead[i]
-		record, err := json.Marshal(d.record) // bytea: it may hold what no text column takes
-		if err != nil {
-			record = fmt.Appendf(nil, "%q", fmt.Sprintf("%+v", *d.record))
+		record := d.document
+		if record == nil {
+			record = deadRecord(d.record)
 		}
 		state := sqlState(d.err)
 		if _, err := tx.Exec(ctx, s.sql(`insert into {schema}.dead_letter (stream_id, idx, sqlstate, reason, record) values ($1::uuid, $2::bigint, $3::text, $4::text, $5::bytea)`),
@@ -166,77 +196,18 @@ func (s *Store) bury(ctx context.Context, tx pgx.Tx, stream strata.StreamID, dea
 	return nil
 }
 
+// deadRecord is a record as JSON, which may hold what no text column takes.
+func deadRecord(r *strata.Record) []byte {
+	document, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Appendf(nil, "%q", fmt.Sprintf("%+v", *r))
+	}
+	return document
+}
+
 // cleanText makes any text storable.
 func cleanText(s string) string {
 	return string(bytes.ReplaceAll(bytes.ToValidUTF8([]byte(s), []byte("?")), []byte{0}, []byte("?")))
-}
-
-// copyEvents describes the event table within the transaction, whose lock keeps
-// it as it is until the end, compares it with what the rows were made for, and
-// copies them.
-func (s *Store) copyEvents(ctx context.Context, tx pgx.Tx, stream []byte) error {
-	conn := tx.Conn().PgConn()
-	described, err := conn.Prepare(ctx, "", s.sql(`select `+eventColumnNames()+` from {schema}.event`), nil)
-	if err != nil {
-		return changed(err)
-	}
-	for i, c := range eventColumns {
-		if got := described.Fields[i].DataTypeOID; got != c.oid {
-			return fmt.Errorf("%w: column %s has type %d, this program writes type %d; nothing was written", ErrSchemaChanged, c.name, got, c.oid)
-		}
-	}
-	_, err = conn.CopyFrom(ctx, bytes.NewReader(stream), s.sql(`copy {schema}.event (`+eventColumnNames()+`) from stdin (format binary)`))
-	return changed(err)
-}
-
-// changed marks errors that come from a table of another form.
-func changed(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && driftError(err) {
-		return fmt.Errorf("%w: %w", ErrSchemaChanged, err)
-	}
-	return err
-}
-
-// bisection stores a batch, one of whose records the server refuses: halves of
-// it, each in a transaction of its own, until the record stands alone and is put
-// aside in the transaction that moves the cursor past it.
-type bisection struct {
-	store *Store
-	rows  *copyRows
-	left  int // how many may be put aside
-}
-
-func (b *bisection) run(ctx context.Context, batch strata.Batch, cause error) error {
-	if len(batch.Records) == 1 {
-		return b.putAside(ctx, batch, cause)
-	}
-	half := len(batch.Records) / 2
-	first, second := batch, batch
-	first.Records = batch.Records[:half]
-	second.First, second.Gap, second.Records = batch.First+int64(half), 0, batch.Records[half:]
-	for _, part := range []strata.Batch{first, second} {
-		err := b.store.ingest(ctx, &part, b.rows)
-		if suspectRow(err) {
-			err = b.run(ctx, part, err)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *bisection) putAside(ctx context.Context, batch strata.Batch, cause error) error {
-	if b.left--; b.left < 0 {
-		return fmt.Errorf("%w: too many records of one batch are refused, the last because: %w", ErrSchemaChanged, cause)
-	}
-	return b.store.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		if _, _, err := b.store.advance(ctx, tx, &batch, 1); err != nil {
-			return err
-		}
-		return b.store.bury(ctx, tx, batch.Stream, []deadLetter{{batch.First, &batch.Records[0], cause}})
-	})
 }
 
 // Cursor implements [strata.EventStore]. The row is locked, so that the answer

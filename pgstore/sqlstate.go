@@ -12,7 +12,8 @@ const (
 	stateProtocol         = "08P01" // also: a value shorter than its column
 	stateBinaryLength     = "22P03"
 	stateColumnCount      = "22P04"
-	stateNoPartition      = "23514"
+	stateCheck            = "23514" // also: no partition for a row
+	stateNotNull          = "23502" // a column that this code does not know
 	stateUnique           = "23505"
 	stateLimit            = "54000"
 	stateReadOnly         = "25006"
@@ -27,8 +28,7 @@ const (
 
 // sqlState returns the code of the server's error, or "".
 func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code
 	}
 	return ""
@@ -38,8 +38,10 @@ func sqlState(err error) string {
 // than to the table or the server.
 func suspectRow(err error) bool {
 	switch state := sqlState(err); state {
-	case stateBinaryLength, stateColumnCount, stateNoPartition:
+	case stateBinaryLength, stateColumnCount, stateNotNull:
 		return false
+	case stateCheck:
+		return !lacksPartition(err)
 	case stateLimit:
 		return true
 	default:
@@ -47,11 +49,19 @@ func suspectRow(err error) bool {
 	}
 }
 
+// lacksPartition reports whether there is no partition for the events of now,
+// and no default one. A check that a row does not pass has the same code, and a
+// name.
+func lacksPartition(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == stateCheck && pg.ConstraintName == ""
+}
+
 // driftError reports whether an error means that the table is not the one that
 // this code writes to.
 func driftError(err error) bool {
 	switch sqlState(err) {
-	case stateProtocol, stateBinaryLength, stateColumnCount, stateUndefinedTable, stateUndefinedColumn, stateTypeMismatch, stateInternal:
+	case stateProtocol, stateBinaryLength, stateColumnCount, stateNotNull, stateUndefinedTable, stateUndefinedColumn, stateTypeMismatch, stateInternal:
 		return true
 	}
 	return errors.Is(err, ErrSchemaChanged)
