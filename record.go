@@ -1,7 +1,6 @@
 package strata
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -10,7 +9,8 @@ import (
 // record that another way brings: an import, a transaction of the application's.
 // now bounds how far ahead its Time may be. Unlike Track it wants a Time, and it
 // takes an [Exposure], for which it checks that the unit has the id that it was
-// diverted by. The error is an [EventError]; it changes nothing.
+// diverted by. The error is an [EventError]; it
+// changes nothing, and does not allocate for good records.
 func CheckRecord(r *Record, now time.Time) error {
 	if x, ok := r.Event.(Exposure); ok {
 		return first(x.check(&r.Unit), checkSetTime(x.Time, now), checkUnit(&r.Unit))
@@ -49,8 +49,7 @@ func (e *Exposure) check(u *Unit) error {
 		return refuse("Attributes", len(e.Attributes), "the limit is %d", maxBreakdowns)
 	}
 	for name, value := range e.Attributes {
-		field := fmt.Sprintf("Attributes[%s]", abbreviate(name))
-		if err := first(checkText("Attributes", name, maxNameBytes, true), checkText(field, value, maxAttributeBytes, false)); err != nil {
+		if err := first(checkText("Attributes", name, maxNameBytes, true), checkText("Attributes", value, maxAttributeBytes, false)); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,15 @@ type Config struct {
 	// Nil means UTC.
 	Zone *time.Location
 
+	// PseudonymKey replaces the ids of users, devices, sessions and requests by a
+	// keyed hash before they are stored (not those of tenants), so that the
+	// database alone names nobody. At least 16 bytes, the same in every process
+	// and for ever: with another key everybody is somebody else. What it does
+	// not cover: pages, properties and order ids are stored as they are, and
+	// exposures carry the hash by which units are assigned, which whoever has a
+	// list of all ids can look up. Empty means ids as they are.
+	PseudonymKey []byte
+
 	// Logger receives failures of the background rollup. Nil means that
 	// nothing is logged; [Store.Freshness] tells what is behind.
 	Logger *slog.Logger
@@ -84,6 +93,9 @@ func (c Config) validate() error {
 	err := checkName("Schema", c.Schema)
 	if c.RollupInterval < 0 {
 		err = errors.Join(err, &ConfigError{Field: "RollupInterval", Value: c.RollupInterval, Cure: "is negative; use NoRollup to have no background rollup"})
+	}
+	if n := len(c.PseudonymKey); n > 0 && n < 16 {
+		err = errors.Join(err, &ConfigError{Field: "PseudonymKey", Cure: fmt.Sprintf("has %d bytes; give at least 16 that nobody can guess", n)})
 	}
 	return errors.Join(err, checkZone(c.Zone))
 }

@@ -29,7 +29,8 @@ func CopyRows(t testing.TB, records []strata.Record) []byte {
 	for i := range records {
 		require.NoError(t, rows.add(int64(i+1), &records[i]))
 	}
-	return bytes.Clone(rows.finish(1))
+	rows.setBatch(1)
+	return bytes.Clone(rows.end())
 }
 
 // PlainTable makes a table like event without indexes, and returns a function
@@ -111,4 +112,18 @@ with exposed as (
 )
 select treatment, count(*), avg((orders > 0)::int), avg(revenue), var_samp(revenue), avg(views), var_samp(views), sum(revenue) / nullif(sum(orders), 0) from unit group by 1`), experiment)
 	require.NoError(t, err)
+}
+
+// RequireNoTrace checks that ids occur in no column of any table.
+func (s *Store) RequireNoTrace(t testing.TB, ids ...string) {
+	rows, err := s.pool.Query(t.Context(), `select table_name::text from information_schema.tables where table_schema = $1 and table_type = 'BASE TABLE'`, s.cfg.Schema)
+	require.NoError(t, err)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	for _, table := range tables {
+		var found []string
+		require.NoError(t, s.pool.QueryRow(t.Context(), `select coalesce(array_agg(id), '{}') from unnest($1::text[]) id where exists (select from `+pgx.Identifier{s.cfg.Schema, table}.Sanitize()+` x where position('"' || id || '"' in to_json(x)::text) > 0)`, ids).Scan(&found))
+		require.Empty(t, found, "in table %s", table)
+	}
 }

@@ -135,7 +135,7 @@ func (s *Store) Exposures(ctx context.Context, unit strata.Unit) ([]Exposure, er
 	var keys [][]byte
 	for code := 1; code < len(diversions); code++ {
 		if id := unit.ID(diversions[code]); id != "" {
-			key := newUnitKey(diversionCode(code), id)
+			key := newUnitKey(diversionCode(code), s.pseudonym(diversions[code], id))
 			keys = append(keys, key[:])
 		}
 	}

@@ -66,9 +66,12 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 	rows.reset()
 	var dead []deadLetter
 	for i := range batch.Records {
-		idx := batch.First + int64(i)
-		if err := rows.add(idx, &batch.Records[i]); err != nil {
-			dead = append(dead, deadLetter{idx: idx, record: &batch.Records[i], err: err})
+		idx, r := batch.First+int64(i), &batch.Records[i]
+		if len(s.cfg.PseudonymKey) > 0 {
+			r = &strata.Record{Unit: s.pseudonymous(&r.Unit), Forced: r.Forced, Event: r.Event}
+		}
+		if err := rows.add(idx, r); err != nil {
+			dead = append(dead, deadLetter{idx: idx, record: r, err: err})
 		}
 	}
 	if n := len(batch.Records); len(dead)*maxRejected > n && n >= maxRejected {

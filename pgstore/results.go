@@ -49,13 +49,14 @@ type question struct {
 	store   *Store
 	tx      pgx.Tx
 	subject int32
+	frozen  bool // its daily results stay as they are
 	latest  *time.Time
 	names   map[int32]string // of treatments
 }
 
 func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsParams) (strata.Results, error) {
 	q := question{ResultsParams: params, store: s, tx: tx, names: make(map[int32]string)}
-	err := tx.QueryRow(ctx, s.sql(`select subject, latest from {schema}.subject where experiment = $1::text and phase = $2::integer`), params.Experiment, int32(params.Phase)).Scan(&q.subject, &q.latest)
+	err := tx.QueryRow(ctx, s.sql(`select subject, latest, frozen_at is not null from {schema}.subject where experiment = $1::text and phase = $2::integer`), params.Experiment, int32(params.Phase)).Scan(&q.subject, &q.latest, &q.frozen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return strata.Results{Treatments: make(map[string]strata.TreatmentResults)}, nil
 	}
@@ -122,16 +123,34 @@ func (q *question) rolledUp(ctx context.Context) ([]*rollup.Metric, error) {
 			return nil, err
 		}
 	}
+	metrics := q.metricsIn(current, counted)
+	if metrics != nil || !q.frozen {
+		return metrics, nil
+	}
+	// The experiment may have left the plan since.
+	for id--; id > 0 && metrics == nil; id-- {
+		earlier, err := q.store.loadConfig(ctx, q.tx, id)
+		if err != nil {
+			return nil, err
+		}
+		metrics = q.metricsIn(earlier, earlier)
+	}
+	return metrics, nil
+}
+
+// metricsIn returns the metrics that were asked for as a config numbers them, or
+// nil where it or the one that all units are counted by lacks one.
+func (q *question) metricsIn(config, counted *loadedConfig) []*rollup.Metric {
 	var metrics []*rollup.Metric
 	for i := range q.Metrics {
 		wanted := newConfigMetric(q.Metrics[i], q.Until)
-		m := current.document.subject(q.subject).find(&wanted)
+		m := config.document.subject(q.subject).find(&wanted)
 		if m == nil || !counted.document.subject(q.subject).has(m.ID) {
-			return nil, nil
+			return nil
 		}
 		metrics = append(metrics, rollup.NewMetric(m.ID, &q.Metrics[i], q.Until))
 	}
-	return metrics, nil
+	return metrics
 }
 
 // find returns the metric with the same numbers, or nil.

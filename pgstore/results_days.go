@@ -171,6 +171,9 @@ func (q *question) newMaturity(ctx context.Context, calendar *rollup.Calendar, m
 	}
 	at := q.At.Truncate(time.Microsecond)
 	m.today = calendar.Day(at.UnixMicro())
+	if q.frozen { // some of its exposures are gone: windows count that ended before that day
+		return m, nil
+	}
 	begin := calendar.Begin(m.today)
 	asked := make(map[strata.Duration]bool)
 	for _, metric := range metrics {

@@ -27,6 +27,7 @@ type rolling struct {
 	store   *Store
 	tx      pgx.Tx
 	control control
+	frozen  map[int32]bool // subjects whose results stay as they are
 	configs map[int32]*rollup.Config
 	units   map[unitKey]*rolledUnit
 	orders  map[orderKey][]*orderSeen
@@ -174,8 +175,26 @@ func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.frozen, err = s.frozenSubjects(ctx, tx); err != nil {
+		return nil, err
+	}
 	_, err = r.config(ctx, r.control.config)
 	return r, err
+}
+
+// frozenSubjects lists the subjects whose results stay as they are.
+func (s *Store) frozenSubjects(ctx context.Context, tx pgx.Tx) (map[int32]bool, error) {
+	frozen := make(map[int32]bool)
+	rows, err := tx.Query(ctx, s.sql(`select subject from {schema}.subject where frozen_at is not null`))
+	if err != nil {
+		return nil, err
+	}
+	var subject int32
+	_, err = pgx.ForEachRow(rows, []any{&subject}, func() error {
+		frozen[subject] = true
+		return nil
+	})
+	return frozen, err
 }
 
 // config returns the configuration with a number, ready for this transaction.

@@ -251,6 +251,9 @@ type cellRow struct {
 func (r *rolling) writeCells(ctx context.Context) error {
 	var rows []cellRow
 	for cell, d := range r.cells {
+		if r.frozen[cell.Subject] {
+			continue
+		}
 		sums := d.Sums.Decimals()
 		rows = append(rows, cellRow{
 			cell.Subject, cell.Metric, cell.Treatment, cell.Step, cell.Day.String(),

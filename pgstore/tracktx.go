@@ -32,6 +32,7 @@ func (s *Store) TrackTx(ctx context.Context, tx any, unit strata.Unit, events ..
 	if err != nil || len(events) == 0 {
 		return err
 	}
+	unit = s.pseudonymous(&unit)
 	now := s.cfg.Clock.Now()
 	records := make([]*outboxRecord, len(events))
 	for i, event := range events {

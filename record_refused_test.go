@@ -11,7 +11,7 @@ import (
 	"github.com/strataxp/strata"
 )
 
-func TestCheckRecord(t *testing.T) {
+func TestRecordsThatNoReportCouldUse(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	user := strata.Unit{User: "ada"}
 	at := now.AddDate(-20, 0, 0)
