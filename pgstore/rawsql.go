@@ -21,8 +21,15 @@ var binaryFormat = []int16{1}
 // queryRows runs a query whose parameters are text, and calls each with every
 // row; the values are valid until it returns.
 func queryRows(ctx context.Context, conn *pgconn.PgConn, sql string, params [][]byte, formats []int16, each func(row binaryRow) error) error {
+	return queryTyped(ctx, conn, sql, params, formats, nil, each)
+}
+
+// queryTyped is queryRows for a table that somebody may have changed: it fails
+// with ErrSchemaChanged where the columns are not of the types expected, whose
+// bits would be taken for another value.
+func queryTyped(ctx context.Context, conn *pgconn.PgConn, sql string, params [][]byte, formats []int16, types []uint32, each func(row binaryRow) error) error {
 	reader := conn.ExecParams(ctx, sql, params, nil, formats, binaryFormat)
-	var failed error
+	failed := checkTypes(reader.FieldDescriptions(), types)
 	for reader.NextRow() {
 		if failed == nil {
 			failed = each(reader.Values())
@@ -32,6 +39,16 @@ func queryRows(ctx context.Context, conn *pgconn.PgConn, sql string, params [][]
 		return err
 	}
 	return failed
+}
+
+// checkTypes compares the types of columns with those expected, if any are.
+func checkTypes(fields []pgconn.FieldDescription, types []uint32) error {
+	for i, want := range types {
+		if i < len(fields) && fields[i].DataTypeOID != want { // none are there where the query failed
+			return fmt.Errorf("%w: column %s has type %d, this program reads type %d", ErrSchemaChanged, fields[i].Name, fields[i].DataTypeOID, want)
+		}
+	}
+	return nil
 }
 
 // binaryRow is a row as it came. The methods trust the query to have columns

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/rollup"
 )
@@ -57,6 +59,12 @@ select idx, kind, event_time, total, discount, items, value, forced, user_id, de
     case when kind = 1 then details::text end
 from {schema}.event where received_at = $1 and batch_id = $2`
 
+// eventTypes are the types of the columns of readEvents.
+var eventTypes = []uint32{
+	pgtype.Int8OID, pgtype.Int2OID, pgtype.TimestamptzOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Float8OID, pgtype.BoolOID,
+	pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID,
+}
+
 // strayPages is how far before the end of a table a batch may begin: what other
 // writers have extended it by and not used.
 const strayPages = 128
@@ -75,13 +83,13 @@ func (r *rolling) read(ctx context.Context, t *ticket) error {
 	formats := []int16{1, 0}
 	if t.last > 0 {
 		pages := fmt.Sprintf(" and ctid >= '(%d,0)'::tid and ctid < '(%d,0)'::tid", max(t.first-strayPages, 0), t.last)
-		if err := queryRows(ctx, conn, r.store.sql(readEvents)+pages, params, formats, collect); err != nil {
+		if err := queryTyped(ctx, conn, r.store.sql(readEvents)+pages, params, formats, eventTypes, collect); err != nil {
 			return err
 		}
 	}
 	if len(events) < int(t.rows) {
 		events = events[:0]
-		if err := queryRows(ctx, conn, r.store.sql(readEvents), params, formats, collect); err != nil {
+		if err := queryTyped(ctx, conn, r.store.sql(readEvents), params, formats, eventTypes, collect); err != nil {
 			return err
 		}
 	}
