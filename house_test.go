@@ -66,7 +66,8 @@ var mayReadTheClock = map[string]string{
 	"examples/": "a program decides about its own time",
 	"cmd/":      "a program decides about its own time",
 
-	"internal/pgtest/": "a server of its own is waited for in real time",
+	"internal/pgserver/": "a server of its own is waited for in real time",
+	"internal/pgtest/":   "a PgBouncer of its own is waited for in real time",
 }
 
 func TestNoWallClockOutsideTheClock(t *testing.T) {

@@ -230,7 +230,8 @@ func TestImportOfASequenceThatPanics(t *testing.T) {
 	t.Parallel()
 	in := openImporting(t)
 	require.PanicsWithValue(t, "oh", func() {
-		_, _ = in.Import(t.Context(), func(yield func(strata.Record, error) bool) { panic("oh") }, pgstore.ImportParams{Name: "x"})
+		_, err := in.Import(t.Context(), func(yield func(strata.Record, error) bool) { panic("oh") }, pgstore.ImportParams{Name: "x"})
+		assert.NoError(t, err)
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/pgserver"
 )
 
 // Bouncer starts a PgBouncer before a cluster, with transaction pooling, and
@@ -22,20 +24,20 @@ func Bouncer(t testing.TB, c *Cluster) (dsn string) {
 	t.Helper()
 	program, err := findBouncer()
 	require.NoError(t, err)
-	as, err := unprivileged()
+	as, err := pgserver.Unprivileged()
 	require.NoError(t, err)
-	dir, err := privateDir("strata-bouncer-", as)
+	dir, err := pgserver.PrivateDir("strata-bouncer-", as)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	log := filepath.Join(dir, "log")
 
-	users := fmt.Sprintf("%s %s\n", quoted(c.user), quoted(c.password))
-	require.NoError(t, writeFile(filepath.Join(dir, "users.txt"), users, as))
-	b := *c
-	b.host = "127.0.0.1"
-	b.port, err = freePort()
+	users := fmt.Sprintf("%s %s\n", quoted(c.User), quoted(c.Password))
+	require.NoError(t, pgserver.WriteFile(filepath.Join(dir, "users.txt"), users, as))
+	b := *c.Server
+	b.Host = "127.0.0.1"
+	b.Port, err = pgserver.FreePort()
 	require.NoError(t, err)
-	require.NoError(t, writeFile(filepath.Join(dir, "pgbouncer.ini"), fmt.Sprintf(`[databases]
+	require.NoError(t, pgserver.WriteFile(filepath.Join(dir, "pgbouncer.ini"), fmt.Sprintf(`[databases]
 * = host=%s port=%d
 
 [pgbouncer]
@@ -48,23 +50,23 @@ pool_mode = transaction
 max_client_conn = 500
 default_pool_size = 4
 server_round_robin = 1
-`, c.host, c.port, b.port, dir), as))
-	p, err := startProcess([]string{program, filepath.Join(dir, "pgbouncer.ini")}, dir, log, as)
+`, c.Host, c.Port, b.Port, dir), as))
+	p, err := pgserver.StartProcess([]string{program, filepath.Join(dir, "pgbouncer.ini")}, dir, log, as)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		p.stop(Killed)
+		p.Stop(Killed)
 		if t.Failed() {
-			t.Logf("the end of PgBouncer's log:\n%s", tail(log, 4096))
+			t.Logf("the end of PgBouncer's log:\n%s", pgserver.Tail(log, 4096))
 		}
 	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(pgserver.Patience); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := pgx.Connect(t.Context(), b.DSN())
 		if err == nil {
 			require.NoError(t, conn.Close(t.Context()))
 			return b.DSN()
 		}
-		if p.ended() || time.Now().After(deadline) {
-			require.NoError(t, err, "PgBouncer does not start: %s", tail(log, 4096))
+		if p.Ended() || time.Now().After(deadline) {
+			require.NoError(t, err, "PgBouncer does not start: %s", pgserver.Tail(log, 4096))
 		}
 	}
 }

@@ -24,7 +24,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -32,15 +31,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-)
 
-// env names the variable with the connection string of a server to share.
-const env = "STRATA_POSTGRES"
+	"github.com/strataxp/strata/internal/pgserver"
+)
 
 // shared is the cluster of this process.
 var shared struct {
 	once    sync.Once
-	cluster *Cluster
+	cluster *Cluster // nil before
 	err     error
 }
 
@@ -53,7 +51,7 @@ type main struct{ m *testing.M }
 func (r main) Run() int {
 	code := r.m.Run()
 	if shared.cluster != nil {
-		if err := shared.cluster.discard(); err != nil {
+		if err := shared.cluster.Discard(); err != nil {
 			fmt.Fprintln(os.Stderr, "pgtest:", err)
 			return max(code, 1)
 		}
@@ -66,10 +64,10 @@ func (r main) Run() int {
 func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	shared.once.Do(func() {
-		if dsn := os.Getenv(env); dsn != "" {
-			shared.cluster, shared.err = external(t.Context(), dsn)
+		if dsn := os.Getenv(pgserver.Env); dsn != "" {
+			shared.cluster, shared.err = own(pgserver.Use(t.Context(), dsn))
 		} else {
-			shared.cluster, shared.err = start(Config{})
+			shared.cluster, shared.err = own(pgserver.Start(Config{}))
 		}
 	})
 	require.NoError(t, shared.err)
@@ -89,66 +87,4 @@ func Schema(t testing.TB) (dsn, schema string) {
 		require.NoError(t, c.Exec(ctx, "drop schema if exists "+pgx.Identifier{schema}.Sanitize()+" cascade"))
 	})
 	return c.DSN(), schema
-}
-
-// external makes a database of our own on a server that somebody else runs.
-func external(ctx context.Context, dsn string) (*Cluster, error) {
-	cfg, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", env, err)
-	}
-	c := &Cluster{host: cfg.Host, port: int(cfg.Port), user: cfg.User, password: cfg.Password, admin: cfg.Database}
-	if c.admin == "" {
-		c.admin = cfg.User
-	}
-	c.database = "strata_test_" + strings.ToLower(rand.Text()[:12])
-	return c, c.createDatabase(ctx)
-}
-
-// createDatabase makes the database that tests use.
-func (c *Cluster) createDatabase(ctx context.Context) error {
-	name := pgx.Identifier{c.database}.Sanitize()
-	for _, sql := range []string{
-		"create database " + name + " template template0 encoding 'UTF8'",
-		"alter database " + name + " set search_path = ''",
-	} {
-		if err := c.exec(ctx, c.admin, sql); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// DSN returns a connection string for the superuser.
-func (c *Cluster) DSN() string { return c.DSNFor(c.user, c.password) }
-
-// DSNFor returns a connection string for another role.
-func (c *Cluster) DSNFor(user, password string) string {
-	return c.dsn(user, password, c.database)
-}
-
-func (c *Cluster) dsn(user, password, database string) string {
-	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(user, password),
-		Host: fmt.Sprintf("%s:%d", c.host, c.port), Path: "/" + database, RawQuery: "sslmode=disable",
-	}
-	if strings.HasPrefix(c.host, "/") { // the folder of a Unix socket
-		u.Host = ""
-		u.RawQuery = url.Values{"host": {c.host}, "port": {fmt.Sprint(c.port)}}.Encode()
-	}
-	return u.String()
-}
-
-// Exec runs statements as the superuser, on a connection of their own.
-func (c *Cluster) Exec(ctx context.Context, sql string) error { return c.exec(ctx, c.database, sql) }
-
-func (c *Cluster) exec(ctx context.Context, database, sql string) error {
-	conn, err := pgx.Connect(ctx, c.dsn(c.user, c.password, database))
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	//lint:ignore errcheck the statement's own error says more
-	_ = conn.Close(ctx)
-	return err
 }

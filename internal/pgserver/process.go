@@ -1,4 +1,4 @@
-package pgtest
+package pgserver
 
 import (
 	"context"
@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// process is a program under a watchdog.
-type process struct {
+// Process is a program under a watchdog.
+type Process struct {
 	watchdog *exec.Cmd
 	leash    *os.File // the watchdog notices when this end is closed
 	pid      int      // of the program
 }
 
 // watch runs a program and waits for a line. Where the pipe ends without one,
-// the test binary has died: then the program is ended and its folder removed. A
+// the program that started it has died: then the program is ended and its folder removed. A
 // shell does that because it works on every Unix, and survives a SIGKILL and an
-// interrupt from the terminal, both of which end the test binary at once.
+// interrupt from the terminal, both of which end that program at once.
 const watch = `dir=$1; shift
 "$@" </dev/null &
 echo $! >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid"
@@ -35,8 +35,8 @@ wait $!
 rm -rf "$dir"
 `
 
-// startProcess runs argv with its output appended to a file.
-func startProcess(argv []string, dir, log string, as *syscall.Credential) (*process, error) {
+// StartProcess runs argv with its output appended to a file.
+func StartProcess(argv []string, dir, log string, as *syscall.Credential) (*Process, error) {
 	out, err := openLog(log, as)
 	if err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func startProcess(argv []string, dir, log string, as *syscall.Credential) (*proc
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	p := &process{watchdog: cmd, leash: w}
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	p := &Process{watchdog: cmd, leash: w}
+	for deadline := time.Now().Add(Patience); ; time.Sleep(time.Millisecond) {
 		text, err := os.ReadFile(pidFile)
 		if err == nil {
 			p.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
@@ -71,11 +71,11 @@ func startProcess(argv []string, dir, log string, as *syscall.Credential) (*proc
 }
 
 // signal sends a signal to the program.
-func (p *process) signal(s syscall.Signal) error { return syscall.Kill(p.pid, s) }
+func (p *Process) signal(s syscall.Signal) error { return syscall.Kill(p.pid, s) }
 
-// ended tells whether the program has ended. The watchdog, its parent, waits
+// Ended tells whether the program has ended. The watchdog, its parent, waits
 // for it only later; so a zombie counts as ended.
-func (p *process) ended() bool {
+func (p *Process) Ended() bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
 		return p.signal(0) != nil
@@ -84,14 +84,14 @@ func (p *process) ended() bool {
 	return strings.HasPrefix(after, "Z")
 }
 
-// stop ends the program with a signal and waits for it; what does not heed the
+// Stop ends the program with a signal and waits for it; what does not heed the
 // signal is killed.
-func (p *process) stop(how syscall.Signal) {
+func (p *Process) Stop(how syscall.Signal) {
 	//lint:ignore errcheck it may have ended already
 	_ = p.signal(how)
 	//lint:ignore errcheck the watchdog may have ended as well
 	_, _ = p.leash.WriteString("\n")
-	hung := time.AfterFunc(patience, func() {
+	hung := time.AfterFunc(Patience, func() {
 		//lint:ignore errcheck there is nothing left to do about it
 		_ = p.signal(syscall.SIGKILL)
 	})
@@ -102,9 +102,9 @@ func (p *process) stop(how syscall.Signal) {
 	_ = p.leash.Close()
 }
 
-// unprivileged returns the user to run as: PostgreSQL and PgBouncer refuse
+// Unprivileged returns the user to run as: PostgreSQL and PgBouncer refuse
 // root. It is nil where we are not root.
-func unprivileged() (*syscall.Credential, error) {
+func Unprivileged() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -120,10 +120,11 @@ func unprivileged() (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("pgtest: PostgreSQL does not run as root, and there is neither a user postgres nor nobody; run the tests as another user")
+	return nil, errors.New("pgserver: PostgreSQL does not run as root, and there is neither a user postgres nor nobody; run this as another user")
 }
 
-func privateDir(prefix string, as *syscall.Credential) (string, error) {
+// PrivateDir makes a folder for the temporary files of a user.
+func PrivateDir(prefix string, as *syscall.Credential) (string, error) {
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return "", err
@@ -131,7 +132,7 @@ func privateDir(prefix string, as *syscall.Credential) (string, error) {
 	return dir, give(dir, as)
 }
 
-// give makes a file the property of the unprivileged user.
+// give makes a file the property of the Unprivileged user.
 func give(name string, as *syscall.Credential) error {
 	if as == nil {
 		return nil
@@ -139,7 +140,8 @@ func give(name string, as *syscall.Credential) error {
 	return os.Chown(name, int(as.Uid), int(as.Gid))
 }
 
-func writeFile(name, text string, as *syscall.Credential) error {
+// WriteFile writes a file that only its user may read.
+func WriteFile(name, text string, as *syscall.Credential) error {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -154,8 +156,8 @@ func openLog(name string, as *syscall.Credential) (*os.File, error) {
 	return f, give(name, as)
 }
 
-// tail returns the last bytes of a file, from the start of a line.
-func tail(name string, n int) string {
+// Tail returns the last bytes of a file, from the start of a line.
+func Tail(name string, n int) string {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err.Error()
@@ -176,7 +178,7 @@ func findPostgres() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", errors.New("pgtest: PostgreSQL is not installed: there is no initdb in PATH nor in /usr/lib/postgresql; on Debian: apt-get install postgresql. Or set " + env + " to the connection string of a superuser of a running server")
+		return "", errors.New("pgserver: PostgreSQL is not installed: there is no initdb in PATH nor in /usr/lib/postgresql; on Debian: apt-get install postgresql. Or set " + Env + " to the connection string of a superuser of a running server")
 	}
 	newest := slices.MaxFunc(found, func(a, b string) int { return major(a) - major(b) })
 	return filepath.Dir(newest), nil
