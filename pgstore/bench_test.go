@@ -2,6 +2,7 @@ package pgstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,6 +163,60 @@ func BenchmarkIngest(b *testing.B) {
 				write()
 			}
 			b.ReportMetric(batch*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
+
+// BenchmarkExposures looks a unit's ten exposures up, and reports the slowest in
+// a thousand.
+func BenchmarkExposures(b *testing.B) {
+	const users, experiments = 20_000, 10
+	s := benchStore(b)
+	w := &benchWriter{store: s, stream: strata.StreamID{1}}
+	w.write(b, expose(users, experiments))
+	_, err := s.RollUp(b.Context())
+	require.NoError(b, err)
+	s.Vacuum(b)
+	var took []time.Duration
+	i := 0
+	for b.Loop() {
+		began := time.Now()
+		x, err := s.Exposures(b.Context(), benchUser(i%users))
+		took = append(took, time.Since(began))
+		require.NoError(b, err)
+		require.Len(b, x, experiments)
+		i += 7919
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*999/1000].Microseconds()), "p99.9-µs")
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+}
+
+// BenchmarkExposed lists all exposed units of an experiment, as for a change of
+// plan that keeps them, and then only what came since.
+func BenchmarkExposed(b *testing.B) {
+	for _, units := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("%d_units", units), func(b *testing.B) {
+			s := benchStore(b)
+			w := &benchWriter{store: s, stream: strata.StreamID{1}}
+			for from := 0; from < units; from += 100_000 {
+				w.write(b, expose(units, 1)[from:min(from+100_000, units)])
+				_, err := s.RollUp(b.Context())
+				require.NoError(b, err)
+			}
+			for name, after := range map[string]int64{"all": 0, "the_last_ten": int64(units) - 10} {
+				b.Run(name, func(b *testing.B) {
+					want := units - int(after)
+					for b.Loop() {
+						n := 0
+						for _, err := range s.Exposed(b.Context(), strata.ExposedParams{Experiment: "experiment0", After: after}) {
+							require.NoError(b, err)
+							n++
+						}
+						require.Equal(b, want, n)
+					}
+				})
+			}
 		})
 	}
 }
