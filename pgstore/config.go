@@ -24,6 +24,13 @@ type Config struct {
 	// program, [Open] then fails with [ErrSchemaVersion]; run [Migrate] before.
 	NoMigrate bool
 
+	// ReadOnly is for reports on a standby, or by a role that may only read. The
+	// store writes nothing and refuses what would, with [ErrReadOnly]; the
+	// schema is left as it is. Results and lists of exposed units are then what
+	// was rolled up, and [Store.Freshness] says how far that is behind: some
+	// other process must roll up.
+	ReadOnly bool
+
 	// Lazy makes [Open] return without having connected, so that a program can
 	// start while the server is down. What Open would have checked, and
 	// migrated, the first connection does, and calls return what it finds.

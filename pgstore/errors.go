@@ -22,6 +22,10 @@ var (
 	// ErrPrivilege means that the role may not do what was asked.
 	ErrPrivilege = errors.New("pgstore: a privilege is missing")
 
+	// ErrReadOnly means that the store was opened with [Config.ReadOnly], and
+	// was asked to write.
+	ErrReadOnly = errors.New("pgstore: the store was opened to read only; open one without Config.ReadOnly to write")
+
 	// ErrSchemaVersion means that the schema is missing, or that it is older or
 	// newer than this program.
 	ErrSchemaVersion = errors.New("pgstore: the schema does not fit this program")

@@ -33,7 +33,7 @@ func (s *Store) exposed(ctx context.Context, params strata.ExposedParams, yield 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if _, err := s.catchUp(ctx); err != nil {
+	if err := s.bringUpToDate(ctx); err != nil {
 		return err
 	}
 	var subject int32

@@ -31,6 +31,9 @@ const maxRejected = 100 // one in …
 // are put into dead_letter, once each; if they are more than one in 100, and more
 // than three, the batch is refused with ErrSchemaChanged instead.
 func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
+	if s.cfg.ReadOnly {
+		return ErrReadOnly
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -217,6 +220,9 @@ func cleanText(s string) string {
 // waits for a batch that is still under way in a connection that the writer has
 // lost, and, as it writes, for a synchronous standby like the batch itself.
 func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, error) {
+	if s.cfg.ReadOnly {
+		return 0, ErrReadOnly
+	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -265,7 +265,7 @@ func (s *Store) checkSchema(ctx context.Context, db database) error {
 		return newerSchema(s.cfg.Schema, version, len(list))
 	case version == len(list):
 		return nil
-	case s.cfg.NoMigrate:
+	case s.cfg.NoMigrate, s.cfg.ReadOnly:
 		return olderSchema(s.cfg.Schema, version, len(list))
 	}
 	return migrate(ctx, db, MigrateParams{Schema: s.cfg.Schema})

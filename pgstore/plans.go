@@ -19,6 +19,9 @@ import (
 // that PostgreSQL takes no NUL.
 func (s *Store) PutPlan(ctx context.Context, params strata.PutPlanParams) (int64, error) {
 	const doing = "publish a plan"
+	if s.cfg.ReadOnly {
+		return 0, ErrReadOnly
+	}
 	plan, err := params.Plan.Clone()
 	if err != nil {
 		return 0, err

@@ -23,12 +23,13 @@ import (
 // to a running experiment until every unit is counted. Memory does not grow with
 // the number of units.
 //
-// Batches that are stored and not rolled up yet are rolled up first.
+// Batches that are stored and not rolled up yet are rolled up first, unless
+// [Config.ReadOnly] forbids it.
 func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strata.Results, error) {
 	if err := ctx.Err(); err != nil {
 		return strata.Results{}, err
 	}
-	if _, err := s.catchUp(ctx); err != nil {
+	if err := s.bringUpToDate(ctx); err != nil {
 		return strata.Results{}, s.failure(ctx, "roll up before results", err)
 	}
 	var results strata.Results

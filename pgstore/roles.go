@@ -8,13 +8,15 @@ import (
 // RolesSQL returns statements that grant two roles, which must exist, what they
 // need in a schema and no more. Either may be empty: then nothing is granted.
 //
-//   - app is for programs with an engine. It reads and writes rows; it can
-//     neither create, alter nor drop anything, nor change the history of plans
-//     or the version of the schema. Open the store with [Config.NoMigrate].
+//   - app is for programs with an engine. It reads and writes rows, and has
+//     partitions made for the days ahead; it can neither create, alter nor drop
+//     anything else, nor change the history of plans or the version of the
+//     schema. Open the store with [Config.NoMigrate].
 //   - reader is for reports and people: it reads everything and writes nothing.
+//     Open the store with [Config.ReadOnly].
 //
-// Run them as the role that migrates, once and behind the first migration;
-// tables that this role makes later are granted as well. They may be run again.
+// Run them as the role that migrates, behind each migration; tables that this
+// role makes meanwhile are granted as well. They may be run again.
 // An empty schema means DefaultSchema; a name that PostgreSQL would not take is
 // refused with a [ConfigError]. The text also serves as documentation:
 //
@@ -44,6 +46,7 @@ grant select, insert, update, delete on all tables in schema {schema} to {role};
 grant usage, select on all sequences in schema {schema} to {role};
 alter default privileges in schema {schema} grant select, insert, update, delete on tables to {role};
 alter default privileges in schema {schema} grant usage, select on sequences to {role};
+grant execute on function {schema}.make_partitions(integer), {schema}.exposures_of(bytea[]) to {role};
 -- The history of plans is only ever added to, and the schema's version is the owner's.
 revoke update, delete on {schema}.plan_version from {role};
 revoke insert, update, delete on {schema}.migration from {role};
@@ -53,4 +56,5 @@ const readerSQL = `-- Reports: everything, and only to read.
 grant usage on schema {schema} to {role};
 grant select on all tables in schema {schema} to {role};
 alter default privileges in schema {schema} grant select on tables to {role};
+grant execute on function {schema}.exposures_of(bytea[]) to {role};
 `

@@ -27,7 +27,7 @@ func newRollups(cfg *Config) *rollups {
 
 // start begins the background rollup, if there shall be one.
 func (s *Store) start(ctx context.Context) {
-	if s.cfg.NoRollup {
+	if s.cfg.NoRollup || s.cfg.ReadOnly {
 		return
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -48,16 +48,26 @@ func (s *Store) prepare(ctx context.Context, db database) error {
 		return err
 	}
 	if zone != s.zone.String() {
+		if s.cfg.ReadOnly {
+			return zoneError(s.zone, zone)
+		}
 		tag, err := db.Exec(ctx, s.sql(`update {schema}.rollup_control set zone = $1::text where not exists (select from {schema}.result_day)`), s.zone.String())
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return &ConfigError{Field: "Zone", Value: s.zone.String(), Cure: fmt.Sprintf("there are daily results by days of %s already; use that, and ReportOptions.Zone for other reports", zone)}
+			return zoneError(s.zone, zone)
 		}
+	}
+	if s.cfg.ReadOnly {
+		return nil
 	}
 	_, err := db.Exec(ctx, s.sql(`select {schema}.make_partitions($1::integer)`), int32(partitionsAhead))
 	return err
+}
+
+func zoneError(wanted *time.Location, found string) error {
+	return &ConfigError{Field: "Zone", Value: wanted.String(), Cure: fmt.Sprintf("the daily results are by days of %s; use that, and ReportOptions.Zone for other reports", found)}
 }
 
 // rowsATime is how many events a transaction of the rollup takes in, roughly:
@@ -73,11 +83,23 @@ const rollupPause = 20 * time.Millisecond
 // call it where [Config.NoRollup] is set. Any number of processes may do so at
 // once: they share the work. A rollup that dies leaves nothing half done.
 func (s *Store) RollUp(ctx context.Context) (batches int, err error) {
+	if s.cfg.ReadOnly {
+		return 0, ErrReadOnly
+	}
 	batches, err = s.catchUp(ctx)
 	if err == nil {
 		err = s.sweep(ctx)
 	}
 	return batches, s.failure(ctx, "roll up", err)
+}
+
+// bringUpToDate is what is done before a question is answered.
+func (s *Store) bringUpToDate(ctx context.Context) error {
+	if s.cfg.ReadOnly {
+		return nil
+	}
+	_, err := s.catchUp(ctx)
+	return err
 }
 
 // catchUp rolls up everything that was stored before.
@@ -264,14 +286,6 @@ func (s *Store) background(ctx context.Context) {
 
 // partitionEvery is how often partitions are made for the days ahead.
 const partitionEvery = time.Hour
-
-// makePartitions makes the partitions of the days ahead.
-func (s *Store) makePartitions(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, s.sql(`select {schema}.make_partitions($1::integer)`), int32(partitionsAhead))
-	return err
-}
-
-const partitionsAhead = 3 // days
 
 func (s *Store) logError(what string, err error) {
 	if s.cfg.Logger != nil {

@@ -28,6 +28,9 @@ import (
 // statement's would. The role needs the rights of [RolesSQL]'s app on the
 // schema. What a forced assignment does is not known here: leave it out.
 func (s *Store) TrackTx(ctx context.Context, tx any, unit strata.Unit, events ...strata.Event) error {
+	if s.cfg.ReadOnly {
+		return ErrReadOnly
+	}
 	exec, err := execOf(tx)
 	if err != nil || len(events) == 0 {
 		return err

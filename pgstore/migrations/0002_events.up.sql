@@ -102,19 +102,22 @@ begin
     return made;
 end $$;
 
--- Drops the partitions of days before one, if all of their batches are rolled
--- up, and returns their names. Only the owner may.
+-- Drops the partitions of days before one, oldest first, as far as all of their
+-- batches are rolled up, and returns their names. Only the owner may. Writers wait
+-- while it runs, so that none is between its rows and its ticket.
 create function {schema}.drop_partitions(before date) returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     part record;
 begin
+    lock table only {schema}.event in access exclusive mode;
     for part in
         select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = format('%I.event', {schema_literal})::regclass and c.relname ~ '^event_\d{8}$'
           and to_date(substr(c.relname, 7), 'YYYYMMDD') < before
         order by c.relname
     loop
+        execute format('lock table %I.%I in access exclusive mode', {schema_literal}, part.relname);
         if exists (select from {schema}.rollup_ticket t
                    where t.received_at < (to_date(substr(part.relname, 7), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC') then
             exit; -- not rolled up yet
@@ -123,7 +126,7 @@ begin
         return next part.relname;
     end loop;
 end $$;
-revoke execute on function {schema}.drop_partitions(date) from public;
+revoke execute on function {schema}.make_partitions(integer), {schema}.drop_partitions(date) from public;
 
 -- Events written inside of applications' own transactions. The rollup moves
 -- them into event.

@@ -116,3 +116,4 @@ language sql stable as $$
     from unnest(keys) k(unit_key) join {schema}.exposure x using (unit_key) join {schema}.subject s using (subject) join {schema}.treatment t using (treatment)
     order by s.experiment, s.phase
 $$;
+revoke execute on function {schema}.exposures_of(bytea[]) from public;
