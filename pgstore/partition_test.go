@@ -173,3 +173,42 @@ func TestDropPartitionsUnderLoad(t *testing.T) {
 	t.Logf("%d partitions were dropped meanwhile", drops)
 	require.NotZero(t, drops)
 }
+
+// A batch that is under way while its partition is about to be dropped, and that
+// commits before, is not dropped: it is not counted yet.
+func TestDropPartitionsSeesBatchesUnderWay(t *testing.T) {
+	t.Parallel()
+	dsn, schema := pgtest.Schema(t)
+	s, err := pgstore.Open(t.Context(), dsn, pgstore.Config{Schema: schema, NoRollup: true})
+	require.NoError(t, err)
+	defer s.Close()
+	in := quoted(schema)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(context.WithoutCancel(t.Context()))) }()
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `
+with b as (insert into `+in+`.batch (first_idx, last_idx, n_rows) values (1, 1, 1) returning batch_id),
+    e as (insert into `+in+`.event (event_time, batch_id, idx, kind, forced, user_id, name) select now(), batch_id, 1, 2, false, 'ada', '/' from b)
+insert into `+in+`.rollup_ticket (batch_id, n_rows) select batch_id, 1 from b`)
+	require.NoError(t, err)
+	type answer struct {
+		dropped []string
+		err     error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		dropped, err := s.DropPartitions(t.Context(), time.Now().Add(24*time.Hour))
+		answers <- answer{dropped, err}
+	}()
+	require.Eventually(t, func() bool {
+		return len(query(t, dsn, `select pid from pg_locks where not granted and relation in (select oid from pg_class where relnamespace = $1::text::regnamespace)`, in)) > 0
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, tx.Commit(t.Context()))
+	got := <-answers
+	require.NoError(t, got.err)
+	require.Empty(t, got.dropped)
+	_, err = s.RollUp(t.Context())
+	require.NoError(t, err)
+}
