@@ -18,10 +18,9 @@ const (
 // Calendar tells on which day of a zone an instant lies. It remembers days that
 // it was asked for, and is not safe for concurrent use.
 type Calendar struct {
-	zone    *time.Location
-	utc     bool
-	endless bool
-	known   [64]knownDay // by hour
+	zone  *time.Location
+	utc   bool
+	known [64]knownDay // by hour
 }
 
 type knownDay struct {
@@ -37,14 +36,8 @@ func NewCalendar(zone *time.Location) *Calendar {
 	return &Calendar{zone: zone, utc: zone == time.UTC}
 }
 
-// always is the calendar of a single, endless day.
-func always() *Calendar { return &Calendar{zone: time.UTC, endless: true} }
-
 // Day returns the day of an instant, given in microseconds since 1970.
 func (c *Calendar) Day(at int64) Day {
-	if c.endless {
-		return 0
-	}
 	if c.utc {
 		return Day(floorDiv(at, microsADay))
 	}
