@@ -91,7 +91,7 @@ func (s *Store) exposedPortion(ctx context.Context, subject int32, after int64, 
 	}
 	for i, id := range treatments {
 		if _, ok := names[id]; !ok {
-			if err := s.treatmentNames(ctx, names); err != nil {
+			if err := treatmentNames(ctx, s.pool, s, names); err != nil {
 				return nil, 0, err
 			}
 		}
@@ -101,18 +101,10 @@ func (s *Store) exposedPortion(ctx context.Context, subject int32, after int64, 
 }
 
 // treatmentNames reads the keys of all treatments.
-func (s *Store) treatmentNames(ctx context.Context, into map[int32]string) error {
-	rows, err := s.pool.Query(ctx, s.sql(`select treatment, key from {schema}.treatment`))
-	if err != nil {
-		return err
-	}
+func treatmentNames(ctx context.Context, db database, s *Store, into map[int32]string) error {
 	var id int32
 	var key string
-	_, err = pgx.ForEachRow(rows, []any{&id, &key}, func() error {
-		into[id] = key
-		return nil
-	})
-	return err
+	return scanRows(ctx, db, s.sql(`select treatment, key from {schema}.treatment`), nil, []any{&id, &key}, func() { into[id] = key })
 }
 
 // Exposure is what a support tool wants to know of a unit: which treatment it
@@ -139,20 +131,18 @@ func (s *Store) Exposures(ctx context.Context, unit strata.Unit) ([]Exposure, er
 			keys = append(keys, key[:])
 		}
 	}
-	rows, err := s.pool.Query(ctx, s.sql(`select experiment, phase, treatment, diversion, first_at, plan_version, bucket, contradiction from {schema}.exposures_of($1::bytea[])`), keys)
-	if err != nil {
-		return nil, s.failure(ctx, "look up exposures", err)
-	}
+	const query = `select experiment, phase, treatment, diversion, first_at, plan_version, bucket, contradiction from {schema}.exposures_of($1::bytea[])`
 	var list []Exposure
 	var x Exposure
 	var code int16
-	_, err = pgx.ForEachRow(rows, []any{&x.Experiment, &x.Phase, &x.Treatment, &code, &x.FirstExposed, &x.PlanVersion, &x.Bucket, &x.Contradiction}, func() error {
+	into := []any{&x.Experiment, &x.Phase, &x.Treatment, &code, &x.FirstExposed, &x.PlanVersion, &x.Bucket, &x.Contradiction}
+	err := scanRows(ctx, s.pool, s.sql(query), []any{keys}, into, func() {
+		x.Diversion = ""
 		if int(code) < len(diversions) {
 			x.Diversion = diversions[code]
 		}
 		x.FirstExposed = x.FirstExposed.UTC()
 		list = append(list, x)
-		return nil
 	})
 	return list, s.failure(ctx, "look up exposures", err)
 }

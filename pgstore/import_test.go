@@ -240,7 +240,8 @@ func TestImportOfASequenceThatPanics(t *testing.T) {
 func BenchmarkImport(b *testing.B) {
 	const n = 200_000
 	var records []strata.Record
-	for r := range history(n) {
+	for r, err := range history(n) {
+		require.NoError(b, err)
 		records = append(records, r)
 	}
 	sequence := func(yield func(strata.Record, error) bool) {

@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -31,12 +32,8 @@ func (n *names) child() *names { return newNames(n) }
 func (n *names) commit() {
 	n.parent.mu.Lock()
 	defer n.parent.mu.Unlock()
-	for key, id := range n.subjects {
-		n.parent.subjects[key] = id
-	}
-	for key, id := range n.treatments {
-		n.parent.treatments[key] = id
-	}
+	maps.Copy(n.parent.subjects, n.subjects)
+	maps.Copy(n.parent.treatments, n.treatments)
 }
 
 // look finds a number that a child or its parent knows.

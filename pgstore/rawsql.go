@@ -15,6 +15,23 @@ import (
 // fastest, and it is the same behind a pooler and whichever way the pool of the
 // application is set to run queries.
 
+// scanRows runs an ordinary query and calls each for every row, which has been
+// read into the variables then.
+func scanRows(ctx context.Context, db database, sql string, args []any, into []any, each func()) error {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		each()
+	}
+	return rows.Err()
+}
+
 // binaryFormat asks for every column in binary.
 var binaryFormat = []int16{1}
 

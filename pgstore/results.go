@@ -64,13 +64,7 @@ func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsPa
 	if err != nil {
 		return strata.Results{}, err
 	}
-	rows, err := tx.Query(ctx, s.sql(`select treatment, key from {schema}.treatment`))
-	if err != nil {
-		return strata.Results{}, err
-	}
-	var id int32
-	var key string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &key}, func() error { q.names[id] = key; return nil }); err != nil {
+	if err := treatmentNames(ctx, tx, s, q.names); err != nil {
 		return strata.Results{}, err
 	}
 	metrics, err := q.rolledUp(ctx)

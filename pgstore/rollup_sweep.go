@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -56,7 +57,7 @@ func (s *Store) sweepOnce(ctx context.Context) (more bool, err error) {
 func (r *rolling) sweeping(ctx context.Context) (*sweeping, error) {
 	w := &sweeping{id: r.control.config}
 	err := r.tx.QueryRow(ctx, r.store.sql(`select subject, sequence from {schema}.rollup_config where id = $1::integer and not complete for update skip locked`), w.id).Scan(&w.subject, &w.sequence)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
@@ -129,7 +130,7 @@ func (s *Store) recomputed(ctx context.Context) (share float64, err error) {
 		var sequence int64
 		var complete bool
 		err := tx.QueryRow(ctx, s.sql(`select id, subject, sequence, complete from {schema}.rollup_config where id = (select config from {schema}.rollup_control)`)).Scan(&id, &at, &sequence, &complete)
-		if err == pgx.ErrNoRows || err == nil && complete {
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && complete {
 			return nil
 		}
 		if err != nil {

@@ -185,15 +185,8 @@ func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
 // frozenSubjects lists the subjects whose results stay as they are.
 func (s *Store) frozenSubjects(ctx context.Context, tx pgx.Tx) (map[int32]bool, error) {
 	frozen := make(map[int32]bool)
-	rows, err := tx.Query(ctx, s.sql(`select subject from {schema}.subject where frozen_at is not null`))
-	if err != nil {
-		return nil, err
-	}
 	var subject int32
-	_, err = pgx.ForEachRow(rows, []any{&subject}, func() error {
-		frozen[subject] = true
-		return nil
-	})
+	err := scanRows(ctx, tx, s.sql(`select subject from {schema}.subject where frozen_at is not null`), nil, []any{&subject}, func() { frozen[subject] = true })
 	return frozen, err
 }
 

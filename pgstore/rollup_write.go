@@ -11,8 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/strataxp/strata/internal/rollup"
 )
 
@@ -210,7 +208,13 @@ func (r *rolling) advanceSubjects(ctx context.Context, fresh map[int32][]newExpo
 	if err != nil {
 		return nil, err
 	}
-	rows, err := r.tx.Query(ctx, r.store.sql(`
+	var subject int32
+	var sequence int64
+	err = scanRows(ctx, r.tx, r.store.sql(advanceSubjects), []any{string(document)}, []any{&subject, &sequence}, func() { last[subject] = sequence })
+	return last, err
+}
+
+const advanceSubjects = `
 with changes as (
     select * from json_to_recordset($1::text::json) as c(subject integer, fresh integer, latest timestamptz)
 ), locked as (
@@ -218,18 +222,7 @@ with changes as (
 )
 update {schema}.subject s set last_sequence = last_sequence + c.fresh, latest = greatest(s.latest, c.latest)
 from changes c join locked using (subject) where s.subject = c.subject
-returning s.subject, s.last_sequence`), string(document))
-	if err != nil {
-		return nil, err
-	}
-	var subject int32
-	var sequence int64
-	_, err = pgx.ForEachRow(rows, []any{&subject, &sequence}, func() error {
-		last[subject] = sequence
-		return nil
-	})
-	return last, err
-}
+returning s.subject, s.last_sequence`
 
 // cellRow is a row of result_day in JSON.
 type cellRow struct {
