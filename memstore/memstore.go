@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/rollup"
 )
 
 // Store is a [strata.Store] in memory. Make one with [New]; it is safe for
@@ -231,21 +232,8 @@ func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 	case x.Time.Before(e.first.Time):
 		e.first = x
 	case x.Time.Equal(e.first.Time):
-		e.first.Attributes = lastOfEach(e.first.Attributes, x.Attributes)
+		e.first.Attributes = rollup.JoinAttributes(e.first.Attributes, x.Attributes)
 	}
-}
-
-// lastOfEach joins attributes of one instant, so that it does not matter which
-// arrived first.
-func lastOfEach(a, b map[string]string) map[string]string {
-	if len(b) == 0 {
-		return a
-	}
-	joined := maps.Clone(b)
-	for name, value := range a {
-		joined[name] = max(value, joined[name])
-	}
-	return joined
 }
 
 // add keeps an event under each of the unit's ids. A forced one leaves no

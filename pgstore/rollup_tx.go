@@ -118,25 +118,12 @@ func (u *rolledUnit) see(x seenExposure) {
 		case x.At < e.At:
 			*e = x
 		case x.At == e.At:
-			e.details.Attributes = lastOfEach(e.details.Attributes, x.details.Attributes)
+			e.details.Attributes = rollup.JoinAttributes(e.details.Attributes, x.details.Attributes)
 		}
 		e.Contradiction = x.Contradiction
 		return
 	}
 	u.exposures = append(u.exposures, x)
-}
-
-// lastOfEach joins attributes of one instant: of each the value that is last in
-// the order of bytes.
-func lastOfEach(a, b map[string]string) map[string]string {
-	if len(b) == 0 {
-		return a
-	}
-	joined := maps.Clone(b)
-	for name, value := range a {
-		joined[name] = max(value, joined[name])
-	}
-	return joined
 }
 
 // orderSeen is a purchase of a batch: where it stands, and whose fact it is.

@@ -177,7 +177,7 @@ func (r *rolling) joinAttributes(ctx context.Context, u *rolledUnit, now *rollup
 			return err
 		}
 	}
-	document, err := attributesJSON(lastOfEach(known, seen.details.Attributes))
+	document, err := attributesJSON(rollup.JoinAttributes(known, seen.details.Attributes))
 	if err != nil {
 		return err
 	}

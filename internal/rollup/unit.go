@@ -1,6 +1,7 @@
 package rollup
 
 import (
+	"maps"
 	"slices"
 	"sort"
 
@@ -78,4 +79,18 @@ func (u *Unit) Clone(room int) Unit {
 	c.Exposures = slices.Clone(u.Exposures)
 	c.Facts = append(make([]strata.Fact, 0, len(u.Facts)+room), u.Facts...)
 	return c
+}
+
+// JoinAttributes joins the attributes of two exposures of one instant, so that
+// it does not matter which came first: of each the value that is last in the
+// order of bytes. It may return either map.
+func JoinAttributes(a, b map[string]string) map[string]string {
+	if len(b) == 0 {
+		return a
+	}
+	joined := maps.Clone(b)
+	for name, value := range a {
+		joined[name] = max(value, joined[name])
+	}
+	return joined
 }
