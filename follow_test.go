@@ -46,6 +46,7 @@ func TestNoticeBringsThePlanAtOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := newWatched()
 			eng := open(t, store, strata.Config{RefreshInterval: interval})
+			synctest.Wait() // watching begins with a look
 			publish(t, store, colorPlan(1))
 			synctest.Wait()
 			require.Zero(t, eng.Status().Version, "nobody has told")
