@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ type Forgotten struct {
 // arrives afterwards under the same ids is a new unit. The role needs the right
 // to delete from event.
 func (s *Store) Forget(ctx context.Context, units ...strata.Unit) (Forgotten, error) {
+	if s.cfg.ReadOnly {
+		return Forgotten{}, ErrReadOnly
+	}
 	ids := s.idsOf(units)
 	if ids.empty() {
 		return Forgotten{}, nil
@@ -237,7 +241,13 @@ func (f *forgetting) deleteEvents(ctx context.Context) error {
 func (f *forgetting) deleteDeadLetters(ctx context.Context) error {
 	for _, ids := range f.ids {
 		for _, id := range ids {
-			if _, err := f.tx.Exec(ctx, f.store.sql(`delete from {schema}.dead_letter where position(convert_to(to_json($1::text)::text, 'UTF8') in record) > 0`), id); err != nil {
+			quoted, err := json.Marshal(id) // as records are written; others may write to the outbox
+			if err != nil {
+				return err
+			}
+			_, err = f.tx.Exec(ctx, f.store.sql(`
+delete from {schema}.dead_letter where position(convert_to($2::text, 'UTF8') in record) > 0 or position(convert_to(to_json($1::text)::text, 'UTF8') in record) > 0`), id, string(quoted))
+			if err != nil {
 				return err
 			}
 		}

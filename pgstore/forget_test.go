@@ -170,3 +170,17 @@ func TestPseudonyms(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, x)
 }
+
+// What was put aside is found whatever the id looks like in JSON.
+func TestForgetDeadLetters(t *testing.T) {
+	t.Parallel()
+	dsn, schema := pgtest.Schema(t)
+	s := open(t, dsn, schema)
+	const id = `a&b<"ü">\ ` + "\u2028"
+	bad := strata.Record{Unit: strata.Unit{User: id}, Event: strata.PageView{Time: benchStart, Page: "\x00"}}
+	require.NoError(t, s.Ingest(t.Context(), strata.Batch{Stream: strata.StreamID{1}, First: 1, Records: []strata.Record{bad, {Unit: strata.Unit{User: "b"}, Event: bad.Event}}}))
+	require.Len(t, query(t, dsn, "select * from "+quoted(schema)+".dead_letter"), 2)
+	_, err := s.Forget(t.Context(), strata.Unit{User: id})
+	require.NoError(t, err)
+	require.Len(t, query(t, dsn, "select * from "+quoted(schema)+".dead_letter"), 1)
+}

@@ -91,7 +91,9 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 			return err
 		}
 		for _, r := range refused {
-			dead = append(dead, deadLetter{idx: r.idx, record: &batch.Records[r.idx-batch.First], err: r.err})
+			record := batch.Records[r.idx-batch.First]
+			record.Unit = s.pseudonymous(&record.Unit)
+			dead = append(dead, deadLetter{idx: r.idx, record: &record, err: r.err})
 		}
 		if len(refused) > 0 {
 			if _, err := tx.Exec(ctx, s.sql(`update {schema}.stream set rejected = rejected + $2::bigint where stream_id = $1::uuid`), batch.Stream.String(), int64(len(refused))); err != nil {

@@ -36,9 +36,13 @@ type outboxUnit struct {
 	Request string `json:"request,omitempty"`
 }
 
+func newOutboxUnit(u strata.Unit) outboxUnit {
+	return outboxUnit{u.User, u.Device, u.Session, u.Tenant, u.Request}
+}
+
 // newOutboxRecord fails for what applications do not track.
 func newOutboxRecord(u *strata.Unit, event strata.Event, now time.Time) (*outboxRecord, error) {
-	r := outboxRecord{Time: now, Unit: outboxUnit{u.User, u.Device, u.Session, u.Tenant, u.Request}}
+	r := outboxRecord{Time: now, Unit: newOutboxUnit(*u)}
 	switch e := event.(type) {
 	case strata.PageView:
 		r.Name, r.Referrer = e.Page, e.Referrer

@@ -135,6 +135,8 @@ func TestReadOnlyStore(t *testing.T) {
 	require.ErrorIs(t, err, pgstore.ErrReadOnly)
 	_, err = r.DropPartitions(t.Context(), time.Now())
 	require.ErrorIs(t, err, pgstore.ErrReadOnly)
+	_, err = r.Forget(t.Context(), ada)
+	require.ErrorIs(t, err, pgstore.ErrReadOnly)
 	require.ErrorIs(t, r.TrackTx(t.Context(), nil, ada, bought("1", 1)), pgstore.ErrReadOnly)
 	l.require(t, 0, nil, nil)
 }

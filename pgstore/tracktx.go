@@ -35,7 +35,6 @@ func (s *Store) TrackTx(ctx context.Context, tx any, unit strata.Unit, events ..
 	if err != nil || len(events) == 0 {
 		return err
 	}
-	unit = s.pseudonymous(&unit)
 	now := s.cfg.Clock.Now()
 	records := make([]*outboxRecord, len(events))
 	for i, event := range events {
@@ -50,6 +49,7 @@ func (s *Store) TrackTx(ctx context.Context, tx any, unit strata.Unit, events ..
 		if err := strata.CheckRecord(&record, now); err != nil {
 			return err
 		}
+		r.Unit = newOutboxUnit(s.pseudonymous(&unit)) // not before: it would hide what is wrong with an id
 		records[i] = r
 	}
 	document, err := json.Marshal(records)

@@ -341,3 +341,34 @@ func trackAndWait(t *testing.T, dsn, schema string, commit bool) {
 	require.NoError(t, err)
 	select {} // until it is killed
 }
+
+// No table holds an id of somebody for whom it has a pseudonym: neither the
+// outbox nor what is put aside.
+func TestPseudonymsOnEveryWayIn(t *testing.T) {
+	t.Parallel()
+	dsn, schema := pgtest.Schema(t)
+	s, err := pgstore.Open(t.Context(), dsn, pgstore.Config{Schema: schema, NoRollup: true, PseudonymKey: []byte("sixteen bytes or more")})
+	require.NoError(t, err)
+	defer s.Close()
+	in := quoted(schema)
+	require.NoError(t, pgtest.Shared(t).Exec(t.Context(), `alter table `+in+`.event add constraint no_thirteen check (total <> 13)`))
+	grace := strata.Unit{User: "grace-hopper", Device: "device-of-hopper"}
+	refused := bought("refused", 13)
+	refused.Time = time.Now()
+	require.NoError(t, s.Ingest(t.Context(), strata.Batch{Stream: strata.StreamID{3}, First: 1, Records: []strata.Record{{Unit: grace, Event: refused}, exposed("grace-hopper", time.Now().Add(-time.Minute))}}))
+	pool, err := pgxpool.New(t.Context(), dsn)
+	require.NoError(t, err)
+	defer pool.Close()
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		require.ErrorIs(t, s.TrackTx(t.Context(), tx, strata.Unit{User: "hopper\x00"}, bought("bad", 1)), strata.ErrInvalidEvent)
+		return s.TrackTx(t.Context(), tx, grace, bought("refused", 13), bought("good", 5))
+	}))
+	held := func() []string {
+		return query(t, dsn, `select 'outbox' from `+in+`.outbox where record::text like '%hopper%' union all select 'dead_letter' from `+in+`.dead_letter where convert_from(record, 'UTF8') || reason like '%hopper%' union all select 'event' from `+in+`.event e where e::text like '%hopper%'`)
+	}
+	require.Empty(t, held())
+	_, total, _ := revenue(t, s)
+	require.EqualValues(t, 5, total)
+	require.Len(t, query(t, dsn, `select * from `+in+`.dead_letter`), 2)
+	require.Empty(t, held())
+}
