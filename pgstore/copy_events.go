@@ -36,8 +36,9 @@ func (s *Store) checkEventTable(ctx context.Context, tx pgx.Tx) error {
 
 // copyRange copies some of the rows.
 func (s *Store) copyRange(ctx context.Context, tx pgx.Tx, rows *copyRows, from, to int) error {
-	stream := io.MultiReader(strings.NewReader(copySignature), bytes.NewReader(rows.between(from, to)), strings.NewReader(copyEnd))
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, stream, s.sql(`copy {schema}.event (`+eventColumnNames()+`) from stdin (format binary)`))
+	source := &copySource{rows: io.MultiReader(strings.NewReader(copySignature), bytes.NewReader(rows.between(from, to)), strings.NewReader(copyEnd))}
+	defer source.close()
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, source, s.sql(`copy {schema}.event (`+eventColumnNames()+`) from stdin (format binary)`))
 	return changed(err)
 }
 
