@@ -70,6 +70,7 @@
 // store, fact.go and evaluation.go the way back. report.go says what a report holds,
 // report_build.go and its neighbours make it, report_text.go and report_html.go
 // print it; capacity.go plans traffic.
-// Package stats is the statistics, package memstore the store in memory, package
-// storetest the suite that every store passes.
+// Package stats is the statistics, package pgstore the store in PostgreSQL,
+// package memstore the one in memory, package storetest the suite that every store
+// passes.
 package strata

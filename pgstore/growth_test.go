@@ -13,10 +13,10 @@ import (
 	"github.com/strataxp/strata/pgstore"
 )
 
-// grown returns a store with so many events of 1,000 users over ten days.
-func grown(t testing.TB, events int) *pgstore.Store {
+// grown returns a store with so many events of users over ten days.
+func grown(t testing.TB, events, users int) *pgstore.Store {
 	t.Helper()
-	const users, days = 1_000, 10
+	const days = 10
 	s := benchStore(t)
 	_, err := s.PutPlan(t.Context(), strata.PutPlanParams{Plan: benchPlan(1), Author: "ada", Message: "m", At: benchStart})
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func question() strata.ResultsParams {
 // from what it needs.
 func TestResultsDoNotGrowWithEvents(t *testing.T) {
 	pages := func(events int) int {
-		s := grown(t, events)
+		s := grown(t, events, 1_000)
 		_, err := s.Results(t.Context(), question())
 		require.NoError(t, err)
 		days, units := s.Answers()
@@ -72,7 +72,7 @@ func sizes(b *testing.B) []int {
 // and with SQL over raw events, as the number of events grows.
 func BenchmarkResults(b *testing.B) {
 	for _, events := range sizes(b) {
-		s := grown(b, events)
+		s := grown(b, events, events/30)
 		fromUnits := question()
 		fromUnits.Attribute = "country"
 		for name, ask := range map[string]func(){
