@@ -257,7 +257,7 @@ delete from {schema}.dead_letter where position(convert_to($2::text, 'UTF8') in 
 
 // rollingAlone is rolling while no other rollup runs.
 func (s *Store) rollingAlone(ctx context.Context, f func(r *rolling) error) error {
-	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockRollupAlone, s.cfg.Schema); err != nil {
 			return err
 		}

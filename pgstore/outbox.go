@@ -76,7 +76,7 @@ select batch_id, part.name, coalesce(pg_relation_size(to_regclass(part.name)) / 
 // outbox. What cannot be read or kept goes to dead_letter with the stream
 // 00000000-0000-0000-0000-000000000000, and holds nothing up.
 func (s *Store) moveOutbox(ctx context.Context, newest int64, rows *copyRows, sift bool) (n int, err error) {
-	err = s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		taken, err := s.takeOutbox(ctx, tx, newest)
 		if n = len(taken); err != nil || n == 0 {
 			return err

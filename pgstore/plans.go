@@ -46,7 +46,7 @@ with stored as (
 select version, pg_catalog.pg_notify($7::text, version::text)::text from stored`
 	var version int64
 	var notified string
-	err = s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, s.sql(insert), base, nullable(plan.EffectiveAt), params.Author, params.Message,
 			micros(params.At), string(document), s.channel()).Scan(&version, &notified)
 		if err != nil {

@@ -190,7 +190,7 @@ func (r *rolling) bring(ctx context.Context) error {
 func (s *Store) rolling(ctx context.Context, f func(r *rolling) error) error {
 	for attempt := 1; ; attempt++ {
 		var names *names
-		err := s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		err := s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 			r, err := s.newRolling(ctx, tx)
 			if err != nil {
 				return err
@@ -220,7 +220,7 @@ func (s *Store) rolling(ctx context.Context, f func(r *rolling) error) error {
 // activate takes diversions into use, and brings the batches that were rolled up
 // without them back.
 func (s *Store) activate(ctx context.Context, bits int16) error {
-	return s.inTx(ctx, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	return s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockRollupAlone, s.cfg.Schema); err != nil {
 			return err
 		}
