@@ -102,6 +102,27 @@ order by version desc limit case when $1::bigint > 0 then $1::bigint end`
 	return s.plans(ctx, "read the history of plans", func(row pgx.Row) (strata.PlanVersion, error) { return scanEntry(row) }, query, int64(params.Limit))
 }
 
+// PlanDiff compares two stored versions as they assign at an instant, as
+// [strata.Diff] does: what a change of plan did to whom, for audits. Version 0
+// stands for the newest. It returns an error matching [strata.ErrNotFound] where
+// a version is missing.
+func (s *Store) PlanDiff(ctx context.Context, from, to int64, at time.Time) ([]strata.Move, error) {
+	before, err := s.Plan(ctx, strata.PlanParams{Version: from})
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.Plan(ctx, strata.PlanParams{Version: to})
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range []strata.PlanVersion{before, after} {
+		if err := v.Plan.Validate(); err != nil {
+			return nil, fmt.Errorf("plan version %d: %w", v.Version, err)
+		}
+	}
+	return strata.Diff(before.Plan, after.Plan, at), nil
+}
+
 func (s *Store) plans(ctx context.Context, doing string, scan func(pgx.Row) (strata.PlanVersion, error), query string, args ...any) ([]strata.PlanVersion, error) {
 	rows, err := s.pool.Query(ctx, s.sql(query), args...)
 	if err != nil {

@@ -80,3 +80,25 @@ func TestPlanOutOfUTF8IsAnError(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, list)
 }
+
+func TestPlanDiff(t *testing.T) {
+	t.Parallel()
+	s := fresh(t)
+	plan := benchPlan(1)
+	plan.Experiments[0].Buckets = strata.BucketRange(0, 1000)
+	publish := func() {
+		stored, err := strata.Publish(t.Context(), s, plan, strata.PublishOptions{Author: "ada", Message: "m"})
+		require.NoError(t, err)
+		plan = stored
+	}
+	publish()
+	plan.Experiments[0].Buckets = strata.BucketRange(0, 2000)
+	publish()
+	moves, err := s.PlanDiff(t.Context(), 1, 0, benchStart)
+	require.NoError(t, err)
+	require.Len(t, moves, 1)
+	require.InDelta(t, 0.1, moves[0].Enters, 1e-9)
+	require.Zero(t, moves[0].Changes)
+	_, err = s.PlanDiff(t.Context(), 1, 9, benchStart)
+	require.ErrorIs(t, err, strata.ErrNotFound)
+}

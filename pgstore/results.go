@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -57,15 +58,9 @@ type question struct {
 
 func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsParams) (strata.Results, error) {
 	q := question{ResultsParams: params, store: s, tx: tx, names: make(map[int32]string)}
-	err := tx.QueryRow(ctx, s.sql(`select subject, latest, frozen_at is not null from {schema}.subject where experiment = $1::text and phase = $2::integer`), params.Experiment, int32(params.Phase)).Scan(&q.subject, &q.latest, &q.frozen)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return strata.Results{Treatments: make(map[string]strata.TreatmentResults)}, nil
-	}
-	if err != nil {
-		return strata.Results{}, err
-	}
-	if err := treatmentNames(ctx, tx, s, q.names); err != nil {
-		return strata.Results{}, err
+	known, err := q.lookUp(ctx)
+	if err != nil || !known {
+		return strata.Results{Treatments: make(map[string]strata.TreatmentResults)}, err
 	}
 	metrics, err := q.rolledUp(ctx)
 	if err != nil {
@@ -161,23 +156,46 @@ func (c *configSubject) find(wanted *configMetric) *configMetric {
 	return nil
 }
 
+// lookUp finds the subject, and reports whether there is one.
+func (q *question) lookUp(ctx context.Context) (known bool, err error) {
+	const query = `select subject, latest, frozen_at is not null from {schema}.subject where experiment = $1::text and phase = $2::integer`
+	err = q.tx.QueryRow(ctx, q.store.sql(query), q.Experiment, int32(q.Phase)).Scan(&q.subject, &q.latest, &q.frozen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, treatmentNames(ctx, q.tx, q.store, q.names)
+}
+
 const selectUnits = `
-select x.treatment, x.first_at, x.contradiction, u.state, case when $2::text <> '' then coalesce(x.attributes->>$2::text, '') end
+select x.treatment, x.first_at, x.contradiction, u.state, case when $2::boolean then x.attributes::text end
 from {schema}.exposure x join {schema}.unit_state u using (unit_key) where x.subject = $1::integer`
+
+// eachUnit calls each with every unit that was exposed, which is valid until it
+// returns.
+func (q *question) eachUnit(ctx context.Context, attributes bool, each func(x rollup.Exposed, unit *rollup.Unit) error) error {
+	var unit rollup.Unit
+	return queryRows(ctx, q.tx.Conn().PgConn(), q.store.sql(selectUnits), [][]byte{text(q.subject), text(attributes)}, nil, func(row binaryRow) error {
+		if err := unit.Decode(row[3], 0); err != nil {
+			return err
+		}
+		x := rollup.Exposed{Treatment: q.names[row.int32(0)], At: time.UnixMicro(row.micros(1)).UTC(), Contradiction: row.bool(2)}
+		if row[4] != nil {
+			if err := json.Unmarshal(row[4], &x.Attributes); err != nil {
+				return err
+			}
+		}
+		return each(x, &unit)
+	})
+}
 
 // fromUnits adds up every exposed unit.
 func (q *question) fromUnits(ctx context.Context) (strata.Results, error) {
 	t := rollup.NewTally(q.ResultsParams)
-	var unit rollup.Unit
-	err := queryRows(ctx, q.tx.Conn().PgConn(), q.store.sql(selectUnits), [][]byte{text(q.subject), text(q.Attribute)}, nil, func(row binaryRow) error {
-		if err := unit.Decode(row[3], 0); err != nil {
-			return err
-		}
-		exposed := rollup.Exposed{Treatment: q.names[row.int32(0)], At: time.UnixMicro(row.micros(1)).UTC(), Contradiction: row.bool(2)}
-		if value := row.string(4); value != "" {
-			exposed.Attributes = map[string]string{q.Attribute: value}
-		}
-		return t.Add(exposed, unit.Facts, unit.Repeats)
+	err := q.eachUnit(ctx, q.Attribute != "", func(x rollup.Exposed, unit *rollup.Unit) error {
+		return t.Add(x, unit.Facts, unit.Repeats)
 	})
 	if err != nil {
 		return strata.Results{}, fmt.Errorf("from units: %w", err)
