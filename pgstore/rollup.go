@@ -117,12 +117,12 @@ func (s *Store) catchUp(ctx context.Context) (batches int, err error) {
 			return batches, err
 		}
 		batches += n
-		if n > 0 {
-			continue
-		}
-		var left bool // in the hands of another rollup
+		var left bool // perhaps in the hands of another rollup
 		if err := s.pool.QueryRow(ctx, s.sql(`select exists (select from {schema}.rollup_ticket where batch_id <= $1::bigint)`), *newest).Scan(&left); err != nil || !left {
 			return batches, err
+		}
+		if n > 0 {
+			continue
 		}
 		if err := s.pause(ctx, rollupPause); err != nil {
 			return batches, err
