@@ -59,7 +59,7 @@ func (s *Store) Verify(ctx context.Context) (*Verification, error) {
 	if n := s.pool.Config().MaxConns; n < 2 {
 		return nil, &ConfigError{Field: "pool_max_conns", Value: n, Cure: "is less than 2; verifying reads over two connections at once"}
 	}
-	if _, err := s.catchUp(ctx); err != nil {
+	if err := s.bringUpToDate(ctx); err != nil {
 		return nil, s.failure(ctx, "roll up before verifying", err)
 	}
 	v := &Verification{}
