@@ -35,7 +35,7 @@ func TestSchemaMayHaveAnyName(t *testing.T) {
 	c := pgtest.Shared(t)
 	_, unique := pgtest.Schema(t)
 	unique = strings.Trim(unique, `Test "`)
-	for _, name := range []string{"plain", `with "quotes"`, "with 'one'", "UPPER lower", "größe 🙂", "$1", "{schema}", "a.b", "select", `back\slash`, strings.Repeat("x", 40)} {
+	for _, name := range []string{"plain", `with "quotes"`, "with 'one'", "UPPER lower", "größe 🙂", "$1", "50%d", "{schema}", "a.b", "select", `back\slash`, strings.Repeat("x", 40)} {
 		schema := name + " " + unique
 		s := open(t, c.DSN()+"&default_query_exec_mode=simple_protocol", schema)
 		t.Cleanup(func() {
@@ -43,6 +43,11 @@ func TestSchemaMayHaveAnyName(t *testing.T) {
 			require.NoError(t, c.Exec(context.WithoutCancel(t.Context()), fmt.Sprintf(`drop schema "%s"`, strings.ReplaceAll(schema, `"`, `""`))))
 		})
 		_, err := s.PutPlan(t.Context(), strata.PutPlanParams{Plan: &strata.Plan{}, Author: name})
+		require.NoError(t, err)
+		(&benchWriter{store: s, stream: strata.StreamID{1}}).write(t, expose(1, 1))
+		_, err = s.RollUp(t.Context())
+		require.NoError(t, err)
+		_, err = s.Verify(t.Context())
 		require.NoError(t, err)
 		list, err := s.PlanHistory(t.Context(), strata.PlanHistoryParams{})
 		require.NoError(t, err)

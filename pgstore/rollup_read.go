@@ -43,7 +43,7 @@ returning t.batch_id, t.diversions, t.received_at, t.n_rows, t.first_page, t.las
 // many rows.
 func (r *rolling) takeTickets(ctx context.Context, rows int) ([]ticket, error) {
 	var tickets []ticket
-	sql := fmt.Sprintf(r.store.sql(takeTickets), ticketsATime)
+	sql := r.store.sql(fmt.Sprintf(takeTickets, ticketsATime))
 	err := queryRows(ctx, r.tx.Conn().PgConn(), sql, [][]byte{text(rows)}, nil, func(row binaryRow) error {
 		tickets = append(tickets, ticket{row.int64(0), row.int16(1), row.int64(2), row.int32(3), row.int64(4), row.int64(5)})
 		return nil

@@ -181,7 +181,7 @@ func (v *verifying) unitsBy(ctx context.Context, code diversionCode) error {
 	if code > 0 {
 		diversion = string(diversions[code])
 	}
-	sql := fmt.Sprintf(v.store.sql(selectRaw), idColumns[code])
+	sql := v.store.sql(fmt.Sprintf(selectRaw, idColumns[code]))
 	err = queryRows(ctx, v.tx.Conn().PgConn(), sql, [][]byte{[]byte(diversion)}, nil, func(row binaryRow) error {
 		v.Events++
 		id := row.string(0)
