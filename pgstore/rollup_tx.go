@@ -271,6 +271,7 @@ func (s *share) apply(units []*rolledUnit) error {
 			s.latest[subject] = max(s.latest[subject], at)
 		}
 		u.stored = u.after.Append(make([]byte, 0, len(u.stored)+32*len(u.facts)+64))
+		u.before.Facts, u.after.Facts = nil, nil // ten times the size of what is stored, for all units of a transaction
 	}
 	return nil
 }
