@@ -94,6 +94,13 @@ func (q *question) rolledUp(ctx context.Context) ([]*rollup.Metric, error) {
 	if !q.ordinary() {
 		return nil, nil
 	}
+	var zone string
+	if err := q.tx.QueryRow(ctx, q.store.sql(`select zone from {schema}.rollup_control`)).Scan(&zone); err != nil {
+		return nil, err
+	}
+	if zone != q.store.zone.String() { // another process set it while there were no results yet
+		return nil, zoneError(q.store.zone, zone)
+	}
 	var id, swept int32
 	var complete bool
 	err := q.tx.QueryRow(ctx, q.store.sql(`select id, subject, complete from {schema}.rollup_config where id = (select config from {schema}.rollup_control)`)).Scan(&id, &swept, &complete)

@@ -51,12 +51,8 @@ func (s *Store) prepare(ctx context.Context, db database) error {
 		if s.cfg.ReadOnly {
 			return zoneError(s.zone, zone)
 		}
-		tag, err := db.Exec(ctx, s.sql(`update {schema}.rollup_control set zone = $1::text where not exists (select from {schema}.result_day)`), s.zone.String())
-		if err != nil {
+		if err := s.setZone(ctx, db, zone); err != nil {
 			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return zoneError(s.zone, zone)
 		}
 	}
 	if s.cfg.ReadOnly {
@@ -64,6 +60,24 @@ func (s *Store) prepare(ctx context.Context, db database) error {
 	}
 	_, err := db.Exec(ctx, s.sql(`select {schema}.make_partitions($1::integer)`), int32(partitionsAhead))
 	return err
+}
+
+// setZone sets the zone where there are no results yet, nor a rollup under way
+// that makes the first.
+func (s *Store) setZone(ctx context.Context, db database, found string) error {
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `set transaction isolation level read committed`); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, lockRollupAlone, s.cfg.Schema); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, s.sql(`update {schema}.rollup_control set zone = $1::text where not exists (select from {schema}.result_day)`), s.zone.String())
+		if err == nil && tag.RowsAffected() == 0 {
+			err = zoneError(s.zone, found)
+		}
+		return err
+	})
 }
 
 func zoneError(wanted *time.Location, found string) error {

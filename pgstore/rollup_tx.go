@@ -158,9 +158,13 @@ func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
 	if _, err := tx.Exec(ctx, lockRollup, s.cfg.Schema); err != nil {
 		return nil, err
 	}
-	err := tx.QueryRow(ctx, s.sql(`select diversions, config from {schema}.rollup_control`)).Scan(&r.control.diversions, &r.control.config)
+	var zone string
+	err := tx.QueryRow(ctx, s.sql(`select diversions, config, zone from {schema}.rollup_control`)).Scan(&r.control.diversions, &r.control.config, &zone)
 	if err != nil {
 		return nil, err
+	}
+	if zone != s.zone.String() { // another process set it while there were no results yet
+		return nil, zoneError(s.zone, zone)
 	}
 	if r.frozen, err = s.frozenSubjects(ctx, tx); err != nil {
 		return nil, err
