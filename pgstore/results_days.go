@@ -182,7 +182,7 @@ func (q *question) newMaturity(ctx context.Context, calendar *rollup.Calendar, m
 			continue
 		}
 		asked[window] = true
-		from, to := begin.Add(-time.Duration(window)), at.Add(-time.Duration(window))
+		from, to := begin.Add(-time.Duration(window)), q.At.Add(-time.Duration(window)) // cut to microseconds behind the subtraction
 		params := [][]byte{text(q.subject), timestamp(from), timestamp(to)}
 		err := queryRows(ctx, q.tx.Conn().PgConn(), q.store.sql(selectMatured), params, nil, func(row binaryRow) error {
 			m.sinceMidnight[maturedKey{row.int32(0), window}] = row.int64(1)
