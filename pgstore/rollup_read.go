@@ -147,6 +147,9 @@ func (r *rolling) take(ctx context.Context, t *ticket, e *readEvent, mask int16)
 	if e.kind == kindExposure {
 		return r.takeExposure(ctx, t, e, mask)
 	}
+	if e.fact.Kind == "" {
+		return fmt.Errorf("pgstore: event %d of batch %d is of kind %d, which this program does not know: leave it to a newer one", e.idx, t.batch, e.kind)
+	}
 	if e.forced {
 		return nil
 	}
