@@ -58,7 +58,7 @@ type phaseKey struct {
 // phase holds the exposures of one phase of an experiment, in the order in
 // which the store learned of them.
 type phase struct {
-	exposed []*exposed
+	exposed []*exposed // nil where a unit has moved behind the others
 	byUnit  map[unitKey]*exposed
 	latest  time.Time // of all exposures
 }
@@ -68,6 +68,7 @@ type exposed struct {
 	unit          unitKey
 	first         strata.Exposure
 	contradiction bool
+	at            int // position in the phase's list
 }
 
 var diversions = []strata.Diversion{strata.ByTenant, strata.ByUser, strata.ByDevice, strata.BySession, strata.ByRequest}
@@ -207,6 +208,12 @@ func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, 
 	return s.cursors[params.Stream], nil
 }
 
+// list enters a unit behind all others.
+func (p *phase) list(e *exposed) {
+	e.at = len(p.exposed)
+	p.exposed = append(p.exposed, e)
+}
+
 // expose keeps the earliest exposure, and notes another treatment.
 func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 	key := phaseKey{x.Experiment, x.Phase}
@@ -224,12 +231,16 @@ func (s *Store) expose(unit strata.Unit, x strata.Exposure) {
 	if e == nil {
 		e = &exposed{unit: id, first: x}
 		p.byUnit[id] = e
-		p.exposed = append(p.exposed, e)
+		p.list(e)
 		return
 	}
 	e.contradiction = e.contradiction || e.first.Treatment != x.Treatment
 	switch {
 	case x.Time.Before(e.first.Time):
+		if e.first.Bucket < 0 && x.Bucket >= 0 { // new to those who follow Exposed
+			p.exposed[e.at] = nil
+			p.list(e)
+		}
 		e.first = x
 	case x.Time.Equal(e.first.Time):
 		e.first.Attributes = rollup.JoinAttributes(e.first.Attributes, x.Attributes)
@@ -289,7 +300,11 @@ func (s *Store) exposedFrom(ctx context.Context, params strata.ExposedParams, at
 		return strata.ExposedUnit{}, 0, nil
 	}
 	for i := max(at, 0); i < len(p.exposed); i++ {
-		if x := p.exposed[i].first; x.Bucket >= 0 {
+		e := p.exposed[i]
+		if e == nil {
+			continue
+		}
+		if x := e.first; x.Bucket >= 0 {
 			return strata.ExposedUnit{Sequence: int64(i + 1), Hash: x.Hash, Treatment: x.Treatment, Version: x.Version}, i + 1, nil
 		}
 	}

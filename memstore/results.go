@@ -36,6 +36,9 @@ func (s *Store) addUp(ctx context.Context, tally *rollup.Tally, p *phase) (newes
 	newest = p.latest
 	var facts []strata.Fact
 	for i, e := range p.exposed {
+		if e == nil {
+			continue
+		}
 		if i%1024 == 0 && ctx.Err() != nil {
 			return newest, ctx.Err()
 		}

@@ -107,8 +107,8 @@ var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 // The times that can be stored, and read again everywhere.
 var (
-	earliest = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
-	latest   = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	earliest = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
 func (c *copyRows) time(at time.Time) error {

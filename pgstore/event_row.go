@@ -87,6 +87,9 @@ func (c *copyRows) add(idx int64, r *strata.Record) (err error) {
 	if err := c.time(row.at); err != nil {
 		return err
 	}
+	if row.value != nil && (math.IsNaN(*row.value) || math.IsInf(*row.value, 0)) {
+		return fmt.Errorf("%w: its value is %v, of which no sum can be made", errUnstorable, *row.value)
+	}
 	c.optional(row.total)
 	c.optional(row.discount)
 	c.optional(row.items)

@@ -3,6 +3,7 @@ package pgstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -49,23 +50,39 @@ func (s *Store) Forget(ctx context.Context, units ...strata.Unit) (Forgotten, er
 	if _, err := s.catchUp(ctx); err != nil {
 		return Forgotten{}, s.failure(ctx, "roll up before forgetting", err)
 	}
-	if err := s.sweep(ctx); err != nil {
-		return Forgotten{}, s.failure(ctx, "roll up before forgetting", err)
+	for {
+		done, err := s.forgetOnce(ctx, ids)
+		if !errors.Is(err, errSweeping) {
+			return done, s.failure(ctx, "forget", err)
+		}
+		if err := s.pause(ctx, rollupPause); err != nil {
+			return Forgotten{}, s.failure(ctx, "forget", err)
+		}
 	}
-	var done Forgotten
-	err := s.rollingAlone(ctx, func(r *rolling) error {
+}
+
+// errSweeping means that units are still being counted by the newest plan, by
+// another process perhaps: results must not be frozen then.
+var errSweeping = errors.New("pgstore: a sweep is under way")
+
+func (s *Store) forgetOnce(ctx context.Context, ids idLists) (done Forgotten, err error) {
+	if err := s.sweep(ctx); err != nil {
+		return Forgotten{}, err
+	}
+	err = s.rollingAlone(ctx, func(r *rolling) error {
 		f := &forgetting{rolling: r, ids: ids}
 		err := f.all(ctx)
 		done = f.Forgotten
 		return err
 	})
 	if err != nil {
-		return Forgotten{}, s.failure(ctx, "forget", err)
+		return Forgotten{}, err
 	}
 	return done, nil
 }
 
-// idLists are ids by diversionCode.
+// idLists are ids by diversionCode. One that PostgreSQL cannot store can be in a
+// dead letter only.
 type idLists [len(diversions)][]string
 
 func (s *Store) idsOf(units []strata.Unit) (ids idLists) {
@@ -77,6 +94,17 @@ func (s *Store) idsOf(units []strata.Unit) (ids idLists) {
 		}
 	}
 	return ids
+}
+
+// storable leaves out what is in no column.
+func storable(ids []string) []string {
+	list := []string{}
+	for _, id := range ids {
+		if storableText(id) == nil {
+			list = append(list, id)
+		}
+	}
+	return list
 }
 
 func (l *idLists) empty() bool {
@@ -96,6 +124,14 @@ type forgetting struct {
 }
 
 func (f *forgetting) all(ctx context.Context) error {
+	var complete bool
+	err := f.tx.QueryRow(ctx, f.store.sql(`select coalesce((select complete from {schema}.rollup_config where id = $1::integer), true)`), f.control.config).Scan(&complete)
+	if err != nil {
+		return err
+	}
+	if !complete {
+		return errSweeping
+	}
 	for code, ids := range f.ids {
 		for _, id := range ids {
 			f.unit(diversionCode(code), id)
@@ -114,7 +150,7 @@ func (f *forgetting) all(ctx context.Context) error {
 
 // freeze keeps the results of closed experiments in which a unit is.
 func (f *forgetting) freeze(ctx context.Context) error {
-	plan, err := f.newestPlan(ctx)
+	plan, err := f.store.newestPlan(ctx, f.tx)
 	if err != nil {
 		return err
 	}
@@ -135,7 +171,7 @@ func (f *forgetting) freeze(ctx context.Context) error {
 		if f.frozen[subject] || !closed(plan, key, f.store.cfg.Clock.Now()) {
 			continue
 		}
-		if _, err := f.tx.Exec(ctx, f.store.sql(`update {schema}.subject set frozen_at = now() where subject = $1::integer`), subject); err != nil {
+		if _, err := f.tx.Exec(ctx, f.store.sql(`update {schema}.subject set frozen_at = now(), frozen_config = $2::integer where subject = $1::integer`), subject, f.control.config); err != nil {
 			return err
 		}
 		f.frozen[subject] = true
@@ -144,9 +180,10 @@ func (f *forgetting) freeze(ctx context.Context) error {
 	return nil
 }
 
-func (f *forgetting) newestPlan(ctx context.Context) (*strata.Plan, error) {
+// newestPlan returns the newest plan, or nil where there is none.
+func (s *Store) newestPlan(ctx context.Context, tx pgx.Tx) (*strata.Plan, error) {
 	var document *string
-	err := f.tx.QueryRow(ctx, f.store.sql(`select (select document::text from {schema}.plan_version order by version desc limit 1)`)).Scan(&document)
+	err := tx.QueryRow(ctx, s.sql(`select (select document::text from {schema}.plan_version order by version desc limit 1)`)).Scan(&document)
 	if err != nil || document == nil {
 		return nil, err
 	}
@@ -205,7 +242,7 @@ func (f *forgetting) deleteEvents(ctx context.Context) error {
 			others = append(others, column+" is null")
 			continue
 		}
-		args = append(args, f.ids[code])
+		args = append(args, storable(f.ids[code]))
 		mine := fmt.Sprintf("%s = any($%d::text[])", column, len(args))
 		named = append(named, mine)
 		others = append(others, fmt.Sprintf("(%s is null or %s)", column, mine))
@@ -246,7 +283,7 @@ func (f *forgetting) deleteDeadLetters(ctx context.Context) error {
 				return err
 			}
 			_, err = f.tx.Exec(ctx, f.store.sql(`
-delete from {schema}.dead_letter where position(convert_to($2::text, 'UTF8') in record) > 0 or position(convert_to(to_json($1::text)::text, 'UTF8') in record) > 0`), id, string(quoted))
+delete from {schema}.dead_letter where position(convert_to($2::text, 'UTF8') in record) > 0 or position(convert_to(to_json($1::text)::text, 'UTF8') in record) > 0`), cleanText(id), string(quoted))
 			if err != nil {
 				return err
 			}

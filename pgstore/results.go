@@ -51,7 +51,7 @@ type question struct {
 	store   *Store
 	tx      pgx.Tx
 	subject int32
-	frozen  bool // its daily results stay as they are
+	frozen  *int32 // the config of daily results that stay as they are
 	latest  *time.Time
 	names   map[int32]string // of treatments
 }
@@ -94,6 +94,9 @@ func (q *question) rolledUp(ctx context.Context) ([]*rollup.Metric, error) {
 	if !q.ordinary() {
 		return nil, nil
 	}
+	if q.frozen != nil {
+		return q.frozenMetrics(ctx)
+	}
 	var zone string
 	if err := q.tx.QueryRow(ctx, q.store.sql(`select zone from {schema}.rollup_control`)).Scan(&zone); err != nil {
 		return nil, err
@@ -120,19 +123,21 @@ func (q *question) rolledUp(ctx context.Context) ([]*rollup.Metric, error) {
 			return nil, err
 		}
 	}
-	metrics := q.metricsIn(current, counted)
-	if metrics != nil || !q.frozen {
-		return metrics, nil
+	return q.metricsIn(current, counted), nil
+}
+
+// frozenMetrics returns the metrics of daily results that stay as they are.
+// Where the experiment runs again they do not tell how it stands.
+func (q *question) frozenMetrics(ctx context.Context) ([]*rollup.Metric, error) {
+	plan, err := q.store.newestPlan(ctx, q.tx)
+	if err != nil || !closed(plan, subjectKey{q.Experiment, q.Phase}, q.store.cfg.Clock.Now()) {
+		return nil, err
 	}
-	// The experiment may have left the plan since.
-	for id--; id > 0 && metrics == nil; id-- {
-		earlier, err := q.store.loadConfig(ctx, q.tx, id)
-		if err != nil {
-			return nil, err
-		}
-		metrics = q.metricsIn(earlier, earlier)
+	config, err := q.store.loadConfig(ctx, q.tx, *q.frozen)
+	if err != nil {
+		return nil, err
 	}
-	return metrics, nil
+	return q.metricsIn(config, config), nil
 }
 
 // metricsIn returns the metrics that were asked for as a config numbers them, or
@@ -165,7 +170,7 @@ func (c *configSubject) find(wanted *configMetric) *configMetric {
 
 // lookUp finds the subject, and reports whether there is one.
 func (q *question) lookUp(ctx context.Context) (known bool, err error) {
-	const query = `select subject, latest, frozen_at is not null from {schema}.subject where experiment = $1::text and phase = $2::integer`
+	const query = `select subject, latest, frozen_config from {schema}.subject where experiment = $1::text and phase = $2::integer`
 	err = q.tx.QueryRow(ctx, q.store.sql(query), q.Experiment, int32(q.Phase)).Scan(&q.subject, &q.latest, &q.frozen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil

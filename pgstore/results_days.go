@@ -171,7 +171,7 @@ func (q *question) newMaturity(ctx context.Context, calendar *rollup.Calendar, m
 	}
 	at := q.At.Truncate(time.Microsecond)
 	m.today = calendar.Day(at.UnixMicro())
-	if q.frozen { // some of its exposures are gone: windows count that ended before that day
+	if q.frozen != nil { // some of its exposures are gone: windows count that ended before that day
 		return m, nil
 	}
 	begin := calendar.Begin(m.today)

@@ -13,7 +13,6 @@ import (
 // rollups is what a store knows for its rollups.
 type rollups struct {
 	zone    *time.Location
-	names   *names
 	configs configCache
 	answers answers
 
@@ -22,7 +21,7 @@ type rollups struct {
 }
 
 func newRollups(cfg *Config) *rollups {
-	return &rollups{zone: cfg.Zone, names: newNames(nil), configs: configCache{known: make(map[int32]*loadedConfig)}, stop: func() {}}
+	return &rollups{zone: cfg.Zone, configs: configCache{known: make(map[int32]*loadedConfig)}, stop: func() {}}
 }
 
 // start begins the background rollup, if there shall be one.
@@ -100,9 +99,12 @@ func (s *Store) RollUp(ctx context.Context) (batches int, err error) {
 	if s.cfg.ReadOnly {
 		return 0, ErrReadOnly
 	}
-	batches, err = s.catchUp(ctx)
-	if err == nil {
-		err = s.sweep(ctx)
+	for more := true; more && err == nil; { // events come in while a sweep goes on
+		var n int
+		if n, err = s.catchUp(ctx); err == nil {
+			batches += n
+			more, err = s.sweepOnce(ctx)
+		}
 	}
 	return batches, s.failure(ctx, "roll up", err)
 }
@@ -203,19 +205,16 @@ func (r *rolling) bring(ctx context.Context) error {
 // way.
 func (s *Store) rolling(ctx context.Context, f func(r *rolling) error) error {
 	for attempt := 1; ; attempt++ {
-		var names *names
 		err := s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 			r, err := s.newRolling(ctx, tx)
 			if err != nil {
 				return err
 			}
-			names = r.names
 			return f(r)
 		})
 		var inactive errInactive
 		switch {
 		case err == nil:
-			names.commit()
 			return nil
 		case errors.As(err, &inactive):
 			if err := s.activate(ctx, inactive.diversions); err != nil {
@@ -299,7 +298,7 @@ func (s *Store) background(ctx context.Context) {
 }
 
 // partitionEvery is how often partitions are made for the days ahead.
-const partitionEvery = time.Hour
+const partitionEvery = 10 * time.Minute
 
 func (s *Store) logError(what string, err error) {
 	if s.cfg.Logger != nil {

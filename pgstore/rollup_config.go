@@ -17,7 +17,8 @@ import (
 )
 
 // rollupConfig is which metrics of which subjects are kept up to date: those of
-// the newest plan's experiments, in each phase that they had. Units name the
+// the newest plan's experiments, in each phase that they had, and of those that
+// left it. Units name the
 // config by which they were counted, so a new one takes effect at once, and the
 // units follow.
 type rollupConfig struct {
@@ -42,25 +43,32 @@ type configMetric struct {
 
 // loadedConfig is a config made ready.
 type loadedConfig struct {
+	at       time.Time
 	document rollupConfig
 	zone     *time.Location
 	subjects map[int32][]*rollup.Metric
 }
 
-// loadConfig reads a config, once for each process; number 0 is empty.
+// loadConfig reads a config, its document once for each process; number 0 is
+// empty.
 func (s *Store) loadConfig(ctx context.Context, tx pgx.Tx, id int32) (*loadedConfig, error) {
-	if known := s.configs.get(id); known != nil {
+	c := &loadedConfig{zone: s.zone, subjects: make(map[int32][]*rollup.Metric)}
+	if id == 0 {
+		return c, nil
+	}
+	if err := tx.QueryRow(ctx, s.sql(`select at from {schema}.rollup_config where id = $1::integer`), id).Scan(&c.at); err != nil {
+		return nil, err
+	}
+	// A server that took over from another may have made another one since.
+	if known := s.configs.get(id); known != nil && known.at.Equal(c.at) {
 		return known, nil
 	}
-	c := &loadedConfig{zone: s.zone, subjects: make(map[int32][]*rollup.Metric)}
-	if id != 0 {
-		var document string
-		if err := tx.QueryRow(ctx, s.sql(`select document::text from {schema}.rollup_config where id = $1::integer`), id).Scan(&document); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal([]byte(document), &c.document); err != nil {
-			return nil, fmt.Errorf("pgstore: rollup config %d cannot be read: %w", id, err)
-		}
+	var document string
+	if err := tx.QueryRow(ctx, s.sql(`select document::text from {schema}.rollup_config where id = $1::integer`), id).Scan(&document); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(document), &c.document); err != nil {
+		return nil, fmt.Errorf("pgstore: rollup config %d cannot be read: %w", id, err)
 	}
 	for _, subject := range c.document.Subjects {
 		for i := range subject.Metrics {
@@ -104,23 +112,9 @@ func (s *Store) configure(ctx context.Context, tx pgx.Tx, plan *strata.Plan) err
 	if err != nil {
 		return err
 	}
-	now := rollupConfig{LastMetric: was.LastMetric}
-	for i := range plan.Experiments {
-		e := &plan.Experiments[i]
-		if len(e.Metrics) == 0 {
-			continue
-		}
-		subject, err := newNames(s.names).subject(ctx, tx, s, e.Key, e.Phase)
-		if err != nil {
-			return err
-		}
-		for j := range was.Subjects { // phases before go on with the metrics of now
-			if old := &was.Subjects[j]; old.Experiment == e.Key && old.Phase != e.Phase {
-				now.Subjects = append(now.Subjects, configSubject{old.Subject, e.Key, old.Phase, metricsOf(plan, e, old, time.Time{}, &now.LastMetric)})
-			}
-		}
-		old := was.subject(subject)
-		now.Subjects = append(now.Subjects, configSubject{subject, e.Key, e.Phase, metricsOf(plan, e, old, e.Schedule.End, &now.LastMetric)})
+	now, err := s.nextConfig(ctx, tx, plan, &was)
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(now.Subjects, func(a, b configSubject) int { return cmp.Compare(a.Subject, b.Subject) })
 	document, err := json.Marshal(now)
@@ -159,6 +153,42 @@ func uncounted(now, before *rollupConfig) []int32 {
 
 func (c *configSubject) has(metric int32) bool {
 	return c != nil && slices.ContainsFunc(c.Metrics, func(m configMetric) bool { return m.ID == metric })
+}
+
+// nextConfig returns the config of a plan. Phases before go on with the metrics
+// of now. Frozen subjects, and those of experiments that left the plan, go on as
+// they were: their daily results stay what their units make them.
+func (s *Store) nextConfig(ctx context.Context, tx pgx.Tx, plan *strata.Plan, was *rollupConfig) (rollupConfig, error) {
+	now := rollupConfig{LastMetric: was.LastMetric}
+	frozen, err := s.frozenSubjects(ctx, tx)
+	if err != nil {
+		return now, err
+	}
+	names := newNames()
+	for i := range plan.Experiments {
+		e := &plan.Experiments[i]
+		if len(e.Metrics) == 0 {
+			continue
+		}
+		subject, err := names.subject(ctx, tx, s, e.Key, e.Phase)
+		if err != nil {
+			return now, err
+		}
+		for j := range was.Subjects {
+			if old := &was.Subjects[j]; old.Experiment == e.Key && old.Phase != e.Phase && !frozen[old.Subject] {
+				now.Subjects = append(now.Subjects, configSubject{old.Subject, e.Key, old.Phase, metricsOf(plan, e, old, time.Time{}, &now.LastMetric)})
+			}
+		}
+		if !frozen[subject] {
+			now.Subjects = append(now.Subjects, configSubject{subject, e.Key, e.Phase, metricsOf(plan, e, was.subject(subject), e.Schedule.End, &now.LastMetric)})
+		}
+	}
+	for i := range was.Subjects {
+		if now.subject(was.Subjects[i].Subject) == nil {
+			now.Subjects = append(now.Subjects, was.Subjects[i])
+		}
+	}
+	return now, nil
 }
 
 // readConfig reads a config as it is stored.

@@ -153,7 +153,7 @@ const lockRollupAlone = `select pg_advisory_xact_lock(hashtextextended($1::text 
 func (s *Store) newRolling(ctx context.Context, tx pgx.Tx) (*rolling, error) {
 	r := &rolling{
 		store: s, tx: tx, configs: make(map[int32]*rollup.Config), units: make(map[unitKey]*rolledUnit),
-		orders: make(map[orderKey][]*orderSeen), cells: make(rollup.Cells), names: s.names.child(), latest: make(map[int32]int64),
+		orders: make(map[orderKey][]*orderSeen), cells: make(rollup.Cells), names: newNames(), latest: make(map[int32]int64),
 	}
 	if _, err := tx.Exec(ctx, lockRollup, s.cfg.Schema); err != nil {
 		return nil, err

@@ -31,28 +31,48 @@ func (r *rolling) writeUnits(ctx context.Context) error {
 	var known, states [][]byte
 	var fresh copyRows
 	fresh.reset()
-	for key, u := range r.units {
-		if u.known {
-			known, states = append(known, slices.Clone(key[:])), append(states, u.stored)
+	size := 0
+	for _, key := range slices.SortedFunc(maps.Keys(r.units), func(a, b unitKey) int { return bytes.Compare(a[:], b[:]) }) {
+		u := r.units[key]
+		if !u.known {
+			fresh.row(3)
+			fresh.bytes(key[:])
+			fresh.int32(r.control.config)
+			fresh.bytes(u.stored)
 			continue
 		}
-		fresh.row(3)
-		fresh.bytes(key[:])
-		fresh.int32(r.control.config)
-		fresh.bytes(u.stored)
+		known, states = append(known, key[:]), append(states, u.stored)
+		if size += len(u.stored); size > bytesATime {
+			if err := r.updateUnits(ctx, known, states); err != nil {
+				return err
+			}
+			known, states, size = known[:0], states[:0], 0
+		}
 	}
-	if len(known) > 0 {
-		update := r.store.sql(`update {schema}.unit_state u set state = c.state, config = $3::integer from unnest($1::bytea[], $2::bytea[]) as c(unit_key, state) where u.unit_key = c.unit_key`)
-		conn := r.tx.Conn().PgConn()
-		result := conn.ExecParams(ctx, update, [][]byte{byteaArray(known), byteaArray(states), text(r.control.config)}, nil, []int16{1, 1, 0}, nil).Read()
-		if result.Err != nil {
-			return result.Err
-		}
-		if n := result.CommandTag.RowsAffected(); n != int64(len(known)) {
-			return fmt.Errorf("%w: %d of %d units were there", errRaced, n, len(known))
-		}
+	if err := r.updateUnits(ctx, known, states); err != nil {
+		return err
 	}
 	return r.copy(ctx, &fresh, "unit_state (unit_key, config, state)")
+}
+
+// bytesATime is how much of units travels in one statement: a message has 1 GB
+// at most.
+const bytesATime = 64 << 20
+
+func (r *rolling) updateUnits(ctx context.Context, keys, states [][]byte) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	const update = `update {schema}.unit_state u set state = c.state, config = $3::integer from unnest($1::bytea[], $2::bytea[]) as c(unit_key, state) where u.unit_key = c.unit_key`
+	params := [][]byte{byteaArray(keys), byteaArray(states), text(r.control.config)}
+	result := r.tx.Conn().PgConn().ExecParams(ctx, r.store.sql(update), params, nil, []int16{1, 1, 0}, nil).Read()
+	if result.Err != nil {
+		return result.Err
+	}
+	if n := result.CommandTag.RowsAffected(); n != int64(len(keys)) {
+		return fmt.Errorf("%w: %d of %d units were there", errRaced, n, len(keys))
+	}
+	return nil
 }
 
 // copy copies rows into a table of our own.
@@ -74,20 +94,28 @@ type newExposure struct {
 // events. A subject's row is locked from the number on to the commit: so numbers
 // become visible in their order.
 func (r *rolling) writeSubjects(ctx context.Context) error {
-	fresh := make(map[int32][]newExposure)
+	fresh, known := make(map[int32][]newExposure), make(map[int32][]newExposure)
 	for _, u := range r.units {
 		for i := range u.exposures {
 			seen := &u.exposures[i]
-			if known := u.before.Exposed(seen.Subject); known == nil {
-				fresh[seen.Subject] = append(fresh[seen.Subject], newExposure{u, seen})
-			} else if err := r.updateExposure(ctx, u, known, seen); err != nil {
-				return err
+			to := known
+			if u.before.Exposed(seen.Subject) == nil {
+				to = fresh
 			}
+			to[seen.Subject] = append(to[seen.Subject], newExposure{u, seen})
 		}
 	}
-	last, err := r.advanceSubjects(ctx, fresh)
+	last, err := r.advanceSubjects(ctx, fresh, known)
 	if err != nil {
 		return err
+	}
+	for subject, list := range known {
+		for _, x := range list {
+			if err := r.updateExposure(ctx, x.unit, x.seen, last[subject]); err != nil {
+				return err
+			}
+			last[subject]--
+		}
 	}
 	var rows copyRows
 	rows.reset()
@@ -133,9 +161,10 @@ func attributesJSON(attributes map[string]string) ([]byte, error) {
 }
 
 // updateExposure changes the row of a unit that had been exposed before, if
-// there is anything to change: rarely is there.
-func (r *rolling) updateExposure(ctx context.Context, u *rolledUnit, known *rollup.Exposure, seen *seenExposure) error {
-	now := u.after.Exposed(seen.Subject)
+// there is anything to change: rarely is there. What another system recorded
+// first and this one has assigned is listed as something new, under the number.
+func (r *rolling) updateExposure(ctx context.Context, u *rolledUnit, seen *seenExposure, sequence int64) error {
+	known, now := u.before.Exposed(seen.Subject), u.after.Exposed(seen.Subject)
 	d := &seen.details
 	switch {
 	case seen.At < known.At:
@@ -144,8 +173,9 @@ func (r *rolling) updateExposure(ctx context.Context, u *rolledUnit, known *roll
 			return err
 		}
 		_, err = r.tx.Exec(ctx, r.store.sql(`update {schema}.exposure set hash = $3::bigint, plan_version = $4::bigint, first_at = $5::timestamptz, treatment = $6::integer, bucket = $7::integer,
-			contradiction = $8::boolean, attributes = $9::text::jsonb where unit_key = $1::bytea and subject = $2::integer`),
-			u.key[:], seen.Subject, int64(d.Hash), d.Version, time.UnixMicro(seen.At).UTC(), seen.Treatment, int32(d.Bucket), now.Contradiction, nullableText(document))
+			contradiction = $8::boolean, attributes = $9::text::jsonb, sequence = case when bucket < 0 then $10::bigint else sequence end
+			where unit_key = $1::bytea and subject = $2::integer`),
+			u.key[:], seen.Subject, int64(d.Hash), d.Version, time.UnixMicro(seen.At).UTC(), seen.Treatment, int32(d.Bucket), now.Contradiction, nullableText(document), sequence)
 		return err
 	case seen.At == known.At && len(d.Attributes) > 0:
 		return r.joinAttributes(ctx, u, now, seen)
@@ -195,11 +225,11 @@ type subjectChange struct {
 
 // advanceSubjects draws numbers for new exposures, and returns the last one of
 // each subject.
-func (r *rolling) advanceSubjects(ctx context.Context, fresh map[int32][]newExposure) (last map[int32]int64, err error) {
+func (r *rolling) advanceSubjects(ctx context.Context, fresh, known map[int32][]newExposure) (last map[int32]int64, err error) {
 	last = make(map[int32]int64)
 	var changes []subjectChange
 	for _, subject := range slices.Sorted(maps.Keys(r.latest)) {
-		changes = append(changes, subjectChange{subject, len(fresh[subject]), time.UnixMicro(r.latest[subject]).UTC()})
+		changes = append(changes, subjectChange{subject, len(fresh[subject]) + len(known[subject]), time.UnixMicro(r.latest[subject]).UTC()})
 	}
 	if len(changes) == 0 {
 		return last, nil

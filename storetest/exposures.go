@@ -18,6 +18,7 @@ var exposureCases = []testCase{
 	{"Exposed/TreatmentOfTheFirstExposure", treatmentOfTheFirstExposure},
 	{"Exposed/OnlyOfTheExperimentAndPhase", exposedOfThePhase},
 	{"Exposed/LeavesOutOtherSystems", leavesOutOtherSystems},
+	{"Exposed/AfterAnotherSystem", exposedAfterAnotherSystem},
 	{"Exposed/HashesAreWhole", hashesAreWhole},
 	{"Exposed/InTheOrderLearnedAfterAnEntry", exposedAfter},
 	{"Exposed/FollowingItMissesNobody", followingMissesNobody},
@@ -100,6 +101,24 @@ func leavesOutOtherSystems(t *testing.T, s strata.Store) {
 	write(t, s, exposure("ada", control, start), external, exposure("ken", variant, start))
 	requireExposed(t, s, "ada", control, "ken", variant)
 	require.EqualValues(t, 2, results(t, s).Treatments[variant].Units, "in results they count")
+}
+
+// A unit that another system recorded, and that had been assigned here before,
+// is new to those who list what came since.
+func exposedAfterAnotherSystem(t *testing.T, s strata.Store) {
+	external := exposure("grace", variant, at(time.Hour))
+	x := external.Event.(strata.Exposure)
+	x.Bucket, x.Hash, x.External = -1, 0, true
+	external.Event = x
+	write(t, s, external, exposure("ada", control, start))
+	list := listExposed(t, s, 0)
+	require.Len(t, list, 1)
+	write(t, s, exposure("grace", variant, start))
+	list = listExposed(t, s, list[0].Sequence)
+	require.Len(t, list, 1)
+	require.Equal(t, hash("grace"), list[0].Hash)
+	require.Len(t, listExposed(t, s, 0), 2, "one entry for each unit")
+	require.EqualValues(t, 1, results(t, s).Treatments[variant].Units)
 }
 
 func hashesAreWhole(t *testing.T, s strata.Store) {

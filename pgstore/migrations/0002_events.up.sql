@@ -76,15 +76,18 @@ create table {schema}.event_default partition of {schema}.event default;
 -- Makes the partitions of the days from today on that are missing, and returns
 -- how many it made. It runs with the rights of whoever migrated, so that the
 -- application's role owns nothing. A day whose rows are in the default partition
--- already stays there.
+-- already stays there. It waits for nobody for long: a reader of the whole table
+-- may be at it for hours, and the default partition serves until then.
 create function {schema}.make_partitions(days integer) returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $body$
 declare
     day  date;
     name text;
     made integer := 0;
 begin
-    perform pg_advisory_xact_lock(hashtextextended({schema_literal} || '.make_partitions', 0));
+    if not pg_try_advisory_xact_lock(hashtextextended({schema_literal} || '.make_partitions', 0)) then
+        return 0; -- another process is at it
+    end if;
     for i in 0..least(days, 366) loop
         day := (now() at time zone 'UTC')::date + i;
         name := 'event_' || to_char(day, 'YYYYMMDD');
@@ -95,18 +98,21 @@ begin
             execute format('alter table %I.event attach partition %I.%I for values from (%L) to (%L)', {schema_literal}, {schema_literal}, name,
                 day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
             made := made + 1;
-        exception when check_violation then
-            null;
+        exception
+            when check_violation then
+                null;
+            when lock_not_available then
+                exit;
         end;
     end loop;
     return made;
-end $$;
+end $body$;
 
 -- Drops the partitions of days before one, oldest first, as far as all of their
 -- batches are rolled up, and returns their names. Only the owner may. Writers wait
 -- while it runs, so that none is between its rows and its ticket.
 create function {schema}.drop_partitions(before date) returns setof text
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $body$
 declare
     part record;
 begin
@@ -125,7 +131,7 @@ begin
         execute format('drop table %I.%I', {schema_literal}, part.relname);
         return next part.relname;
     end loop;
-end $$;
+end $body$;
 revoke execute on function {schema}.make_partitions(integer), {schema}.drop_partitions(date) from public;
 
 -- Events written inside of applications' own transactions. The rollup moves

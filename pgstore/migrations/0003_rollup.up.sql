@@ -41,6 +41,7 @@ create table {schema}.subject (
     last_sequence bigint not null default 0,
     latest        timestamptz, -- the last event of its units
     frozen_at     timestamptz, -- from when on its results stay as they are
+    frozen_config integer, -- the config by which all of its units were counted then
     unique (experiment, phase)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
@@ -111,9 +112,9 @@ from {schema}.exposure x join {schema}.subject s using (subject) join {schema}.t
 -- one round trip, planned once in a session.
 create function {schema}.exposures_of(keys bytea[])
 returns table (experiment text, phase integer, treatment text, diversion smallint, first_at timestamptz, plan_version bigint, bucket integer, contradiction boolean)
-language sql stable as $$
+language sql stable as $body$
     select s.experiment, s.phase, t.key, x.diversion, x.first_at, x.plan_version, x.bucket, x.contradiction
     from unnest(keys) k(unit_key) join {schema}.exposure x using (unit_key) join {schema}.subject s using (subject) join {schema}.treatment t using (treatment)
     order by s.experiment, s.phase
-$$;
+$body$;
 revoke execute on function {schema}.exposures_of(bytea[]) from public;
