@@ -127,3 +127,16 @@ func (s *Store) RequireNoTrace(t testing.TB, ids ...string) {
 		require.Empty(t, found, "in table %s", table)
 	}
 }
+
+// DSN is how the store is connected.
+func (s *Store) DSN() string { return s.pool.Config().ConnString() }
+
+// Lose empties tables, as a standby may lack them.
+func (s *Store) Lose(t testing.TB, tables ...string) {
+	for _, table := range tables {
+		_, err := s.pool.Exec(t.Context(), s.sql(`truncate {schema}.`+table+` restart identity`))
+		require.NoError(t, err)
+	}
+	_, err := s.pool.Exec(t.Context(), s.sql(`update {schema}.rollup_control set config = 0, diversions = 0`))
+	require.NoError(t, err)
+}
