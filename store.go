@@ -153,7 +153,8 @@ type ExposureStore interface {
 	// for each unit, with the treatment that it was exposed to first, in the
 	// order in which the store learned of them, after the entry with the number
 	// params.After. Recorded exposures of other systems (Bucket -1) are left
-	// out. An error ends the sequence.
+	// out; a unit that proves to have been assigned here before counts as
+	// learned of then. An error ends the sequence.
 	Exposed(ctx context.Context, params ExposedParams) iter.Seq2[ExposedUnit, error]
 }
 

@@ -108,12 +108,29 @@ func (c Config) validate() error {
 }
 
 // checkZone refuses a zone that PostgreSQL and other processes could not look up
-// by its name.
+// by its name, or not find the same.
 func checkZone(zone *time.Location) error {
-	if _, err := time.LoadLocation(zone.String()); err != nil || zone == time.Local {
+	if named, err := time.LoadLocation(zone.String()); err != nil || zone == time.Local || !sameZone(zone, named) {
 		return &ConfigError{Field: "Zone", Value: zone.String(), Cure: "is not the name of a zone that every process knows; use time.UTC or time.LoadLocation(\"Europe/Berlin\")"}
 	}
 	return nil
+}
+
+// sameZone reports whether two zones have one name, and clocks that agree in
+// each month of two generations: a fixed zone may have any name.
+func sameZone(a, b *time.Location) bool {
+	if a == b || a.String() != b.String() {
+		return a == b
+	}
+	for month := range 12 * 60 {
+		at := time.Date(1990, time.January+time.Month(month), 1, 0, 0, 0, 0, time.UTC)
+		_, one := at.In(a).Zone()
+		_, two := at.In(b).Zone()
+		if one != two {
+			return false
+		}
+	}
+	return true
 }
 
 // checkName checks a name that is given to PostgreSQL.

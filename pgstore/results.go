@@ -77,15 +77,15 @@ func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsPa
 // ordinary reports whether the daily results can answer what was asked, as far
 // as that does not depend on the metrics.
 func (q *question) ordinary() bool {
-	sameZone := !q.Daily || q.store.zone.String() == zoneName(q.Zone)
-	return !q.CompleteWindows && q.Attribute == "" && sameZone
+	return !q.CompleteWindows && q.Attribute == "" && (!q.Daily || sameZone(q.store.zone, zoneOf(q.Zone)))
 }
 
-func zoneName(zone *time.Location) string {
+// zoneOf returns the zone that is meant where nil means UTC.
+func zoneOf(zone *time.Location) *time.Location {
 	if zone == nil {
-		return time.UTC.String()
+		return time.UTC
 	}
-	return zone.String()
+	return zone
 }
 
 // rolledUp returns the metrics that were asked for as the rollup numbers them,

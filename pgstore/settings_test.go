@@ -3,12 +3,14 @@ package pgstore_test
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/pgtest"
 	"github.com/strataxp/strata/internal/seed"
+	"github.com/strataxp/strata/pgstore"
 )
 
 // Whatever a role or a connection string sets, a store does the same.
@@ -46,5 +48,15 @@ func TestSettingsOfTheConnection(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, v.OK(), "%v", v.Found)
 		})
+	}
+}
+
+// A zone is what its clocks show, not what it is called.
+func TestZonesGoByMoreThanTheirNames(t *testing.T) {
+	t.Parallel()
+	dsn, schema := pgtest.Schema(t)
+	for _, zone := range []*time.Location{time.FixedZone("UTC", 7200), time.FixedZone("here", 0), time.Local} {
+		_, err := pgstore.Open(t.Context(), dsn, pgstore.Config{Schema: schema, Zone: zone})
+		require.ErrorIs(t, err, strata.ErrConfig, zone)
 	}
 }

@@ -113,4 +113,10 @@ func last[T any](list []T, day Day, of func(*T) Day) (v T, ok bool) {
 	return list[n-1], true
 }
 
-func instant(at int64) time.Time { return time.UnixMicro(at).UTC() }
+// instant returns the zero time for 0, which stands for none.
+func instant(at int64) time.Time {
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(at).UTC()
+}
