@@ -44,16 +44,17 @@ func question() strata.ResultsParams {
 // reads are equal. It runs alone, as other transactions would keep the vacuum
 // from what it needs.
 func TestResultsDoNotGrowWithEvents(t *testing.T) {
+	users := rounds(200, 1_000)
 	pages := func(events int) int {
-		s := grown(t, events, 1_000)
+		s := grown(t, events, users)
 		_, err := s.Results(t.Context(), question())
 		require.NoError(t, err)
 		days, units := s.Answers()
 		require.EqualValues(t, []int64{1, 0}, []int64{days, units})
 		return s.Pages(t, "experiment0")
 	}
-	few, many := pages(30_000), pages(300_000)
-	t.Logf("30,000 events: %d pages; 300,000: %d", few, many)
+	few, many := pages(30*users), pages(300*users)
+	t.Logf("%d events: %d pages; %d: %d", 30*users, few, 300*users, many)
 	require.Equal(t, few, many)
 }
 

@@ -91,7 +91,8 @@ func (c *faultyConn) cut() error { return errors.Join(errCut, c.Conn.Close()) }
 // most of all behind the commit, whose answer is lost.
 func TestConnectionsBreak(t *testing.T) {
 	t.Parallel()
-	_, l := attacked(t, 2500)
+	n := rounds(1500, 15_000)
+	_, l := attacked(t, n)
 	cfg, err := pgxpool.ParseConfig(l.dsn)
 	require.NoError(t, err)
 	f := &faults{random: newRandom(t)}
@@ -113,7 +114,7 @@ func TestConnectionsBreak(t *testing.T) {
 	failures, err := l.drain(t.Context(), 25)
 	f.on.Store(false)
 	require.NoError(t, err)
-	l.require(t, 2500, nil, nil)
+	l.require(t, int64(n), nil, nil)
 	for name, n := range map[string]int64{"lost ack": f.lostAck.Load(), "lost commit": f.lostCommit.Load(), "cut within": f.cutWithin.Load(), "lost reply": f.lostReply.Load(), "failure": int64(failures)} {
 		require.NotZero(t, n, "%s never happened", name)
 	}
@@ -122,7 +123,8 @@ func TestConnectionsBreak(t *testing.T) {
 // The server ends the writer's processes again and again, in COPY too.
 func TestBackendsAreTerminated(t *testing.T) {
 	t.Parallel()
-	_, l := attacked(t, 60_000)
+	n := rounds(15_000, 150_000)
+	_, l := attacked(t, n)
 	dsn := l.dsn + "&application_name=" + fmt.Sprintf("victim_%x", l.stream[:4])
 	s, err := pgstore.Open(t.Context(), dsn, pgstore.Config{Schema: l.schema(), NoRollup: true})
 	require.NoError(t, err)
@@ -154,30 +156,35 @@ where application_name = $1 and state = 'active' and (query like 'copy%' or rand
 	require.NoError(t, err)
 	require.NotZero(t, failures)
 	require.NotZero(t, inCopy.Load(), "none was ended in COPY")
-	l.require(t, 60_000, nil, nil)
+	l.require(t, int64(n), nil, nil)
 }
 
 // Contexts end at any point of a batch.
 func TestContextsEndAnywhere(t *testing.T) {
 	t.Parallel()
-	s, l := attacked(t, 2000)
+	n := rounds(1000, 10_000)
+	s, l := attacked(t, n)
 	random := newRandom(t)
 	next, cancelled := int64(1), 0
-	for next <= 2000 {
-		batch := l.batch(next, min(next+19, 2000))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(4000))*time.Microsecond)
+	// About every second batch is in time, however fast the machine is.
+	longest := 4 * time.Millisecond
+	for next <= int64(n) {
+		batch := l.batch(next, min(next+19, int64(n)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.Int64N(int64(longest))))
 		err := s.Ingest(ctx, batch)
 		cancel()
 		if err == nil {
 			next = batch.Last() + 1
+			longest = longest*3/4 + 1
 			continue
 		}
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		cancelled++
+		longest = longest * 4 / 3
 		next = l.cursor(t) + 1
 	}
 	require.NotZero(t, cancelled)
-	l.require(t, 2000, nil, nil)
+	l.require(t, int64(n), nil, nil)
 }
 
 // The disk of the server fills up; when there is room again, the writer goes on

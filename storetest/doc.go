@@ -26,7 +26,8 @@
 // Some cases draw records, batches and orders of arrival at random. A failure
 // prints the seed; STRATA_SEED=… repeats it. Others use rapid, which prints a
 // seed of its own and shrinks what failed; its flags, such as -rapid.checks,
-// are those of the test binary. -short cuts the long loops.
+// are those of the test binary. -short cuts the long loops, and STRATA_LONG=1
+// makes them longer.
 //
 // # What it does not check
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -146,9 +147,13 @@ func newRandom(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed.Of(t), 0))
 }
 
-// rounds is how often a random case is repeated.
+// rounds is how often a random case is repeated: n times, a quarter with -short,
+// and eight times as often with STRATA_LONG=1.
 func rounds(n int) int {
-	if testing.Short() {
+	switch {
+	case os.Getenv("STRATA_LONG") != "":
+		return 8 * n
+	case testing.Short():
 		return max(1, n/4)
 	}
 	return n
