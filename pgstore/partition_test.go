@@ -110,6 +110,10 @@ func TestDropPartitions(t *testing.T) {
 	require.Equal(t, []string{partitionName(t, dsn, 0)}, dropped)
 	require.Empty(t, query(t, dsn, `select * from `+l.in+`.event`))
 	require.Equal(t, before, everyResult(t, s))
+	v, err := s.Verify(t.Context())
+	require.NoError(t, err)
+	require.True(t, v.OK(), "units without raw events are what a drop leaves: %v", v.Found)
+	require.False(t, v.Since.IsZero())
 
 	more := newLedger(t, s, dsn, schema, strata.Record{Unit: ada, Event: strata.Purchase{Time: time.Unix(2e9, 0).UTC(), OrderID: "0", Total: 1, Currency: "EUR"}})
 	require.NoError(t, more.all(t.Context()))

@@ -24,7 +24,8 @@ type Verification struct {
 
 	// Since is when the oldest raw event was received that is still there, where
 	// retention has dropped some: then units may know of more than the raw
-	// events do. Zero where nothing was dropped.
+	// events do. The time of the verification where all were dropped, zero where
+	// none was.
 	Since time.Time
 }
 
@@ -107,8 +108,8 @@ func (v *verifying) lookUp(ctx context.Context) error {
 // horizon finds out whether raw events were dropped.
 func (v *verifying) horizon(ctx context.Context) error {
 	var first, dropped *time.Time
-	err := v.tx.QueryRow(ctx, v.store.sql(`select (select min(received_at) from {schema}.event), (select min(received_at) from {schema}.batch where n_rows > 0)`)).Scan(&first, &dropped)
-	if err != nil || first == nil || dropped == nil || !dropped.Before(*first) {
+	err := v.tx.QueryRow(ctx, v.store.sql(`select (select coalesce(min(received_at), now()) from {schema}.event), (select min(received_at) from {schema}.batch where n_rows > 0)`)).Scan(&first, &dropped)
+	if err != nil || dropped == nil || !dropped.Before(*first) {
 		return err
 	}
 	v.Since = first.UTC()
