@@ -46,8 +46,8 @@ func (v *Verification) differ(format string, args ...any) {
 // disk, in one snapshot, and blocks nobody; memory does not grow with events or
 // units. An error means that it could not finish; differences are no error.
 //
-// Events that are stored and not rolled up are rolled up first. It takes two
-// connections of the pool.
+// Events that are stored and not rolled up are rolled up first; with
+// [Config.ReadOnly] they are left out. It takes two connections of the pool.
 func (s *Store) Verify(ctx context.Context) (*Verification, error) {
 	if n := s.pool.Config().MaxConns; n < 2 {
 		return nil, &ConfigError{Field: "pool_max_conns", Value: n, Cure: "is less than 2; verifying reads over two connections at once"}
