@@ -106,8 +106,15 @@ func TestWatchingEndsWithTheConnectionAndTheStore(t *testing.T) {
 	<-heard
 	c.Restart(t, pgtest.Fast)
 	require.Error(t, <-ended)
-	go watch()
-	<-heard
+	for watching := false; !watching; {
+		go watch()
+		select {
+		case <-heard:
+			watching = true
+		case err := <-ended: // by a connection of the pool's that the restart broke as well
+			require.Error(t, err)
+		}
+	}
 	s.Close()
 	require.Error(t, <-ended)
 	watch()
