@@ -133,7 +133,7 @@ func TestSuiteHasTeeth(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			failed := failedCases(t, f.name)
+			failed := failedCases(t, &f)
 			t.Logf("%d cases fail: %s", len(failed), strings.Join(failed, ", "))
 			assert.Subset(t, failed, f.caught, "these cases should have failed")
 			if f.caught == nil {
@@ -145,21 +145,40 @@ func TestSuiteHasTeeth(t *testing.T) {
 
 var failedCase = regexp.MustCompile(`(?m)^ *--- FAIL: TestSuiteHasTeeth/(\S+)`)
 
-// failedCases runs the suite on a store with a fault.
-func failedCases(t *testing.T, fault string) []string {
+// failedCases runs the suite on a store with a fault, or of the suite what should
+// find it.
+func failedCases(t *testing.T, f *fault) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuiteHasTeeth$", "-test.short", "-test.timeout=2m",
+	cases := "^TestSuiteHasTeeth$"
+	if f.caught != nil {
+		cases = "^TestSuiteHasTeeth$/" + strings.Join(levels(f.caught), "/")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+cases, "-test.short", "-test.timeout=2m",
 		"-rapid.seed=1", "-rapid.nofailfile", "-rapid.shrinktime=0s")
-	cmd.Env = append(os.Environ(), brokenStore+"="+fault, "STRATA_SEED=1")
+	cmd.Env = append(os.Environ(), brokenStore+"="+f.name, "STRATA_SEED=1")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	require.True(t, err == nil || errors.As(err, &exit), "the suite did not run: %v", err)
 	require.NotContains(t, string(out), "panic:", "the suite should fail in the case that finds the fault, and go on")
-	var cases []string
+	var failed []string
 	for _, m := range failedCase.FindAllStringSubmatch(string(out), -1) {
-		cases = append(cases, m[1])
+		failed = append(failed, m[1])
 	}
-	require.Equal(t, err != nil, len(cases) > 0, "the exit code and the cases say different things:\n%s", out)
-	slices.Sort(cases)
-	return cases
+	require.Equal(t, err != nil, len(failed) > 0, "the exit code and the cases say different things:\n%s", out)
+	slices.Sort(failed)
+	return failed
+}
+
+// levels returns a pattern for each level of the names of cases.
+func levels(cases []string) []string {
+	patterns := []string{"^(", "^("}
+	for i, name := range cases {
+		for level, part := range strings.SplitN(name, "/", 2) {
+			if i > 0 {
+				patterns[level] += "|"
+			}
+			patterns[level] += part
+		}
+	}
+	return []string{patterns[0] + ")$", patterns[1] + ")$"}
 }
