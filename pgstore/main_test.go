@@ -33,13 +33,22 @@ func rounds(n, many int) int {
 	return n
 }
 
-// shorten makes rapid try a property 25 times in place of 100, as every step is
-// a round trip to a server here, unless somebody says another number.
+// shorten cuts the loops of the suite as -short does, and makes rapid try a
+// property 25 times in place of 100, unless somebody says otherwise: every step
+// is a round trip to a server here, and the suite runs in three modes.
 func shorten() error {
-	set := long
-	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "rapid.checks" })
-	if set {
+	if long {
 		return nil
 	}
-	return flag.Set("rapid.checks", "25")
+	said := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { said[f.Name] = true })
+	for name, value := range map[string]string{"test.short": "true", "rapid.checks": "25"} {
+		if said[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }

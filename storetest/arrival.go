@@ -85,7 +85,7 @@ func resultsDoNotDependOnArrival(t *testing.T, s strata.Store) {
 	slices.SortStableFunc(records, func(a, b strata.Record) int { return a.Event.At().Compare(b.Event.At()) })
 	write(t, s, records...)
 	w.compare(t, s, records, "in the order of time")
-	for round := 1; round <= rounds(4); round++ {
+	for round := 1; round <= rounds(8); round++ {
 		w, records := newWorld(round)
 		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		deliver(t, s, records, 1+random.IntN(4), random, func([]strata.Record) {})
@@ -98,7 +98,7 @@ func resultsDoNotDependOnArrival(t *testing.T, s strata.Store) {
 func resultsTakeAccountOfEveryBatch(t *testing.T, s strata.Store) {
 	random := newRandom(t)
 	newWorld := worldsOf(random, 150)
-	for round := range rounds(2) {
+	for round := range rounds(4) {
 		w, records := newWorld(round)
 		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		deliver(t, s, records, 2, random, func(arrived []strata.Record) {
@@ -112,7 +112,7 @@ func resultsTakeAccountOfEveryBatch(t *testing.T, s strata.Store) {
 func resultsOfThePlansMetrics(t *testing.T, s strata.Store) {
 	random := newRandom(t)
 	newWorld := worldsOf(random, 150)
-	for round := range rounds(2) {
+	for round := range rounds(4) {
 		w, records := newWorld(round)
 		w.publish(t, s, worldMetrics())
 		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
@@ -129,7 +129,7 @@ func resultsOfThePlansMetrics(t *testing.T, s strata.Store) {
 func resultsOfMetricsThatComeAndGo(t *testing.T, s strata.Store) {
 	random := newRandom(t)
 	newWorld := worldsOf(random, 150)
-	for round := range rounds(2) {
+	for round := range rounds(4) {
 		w, records := newWorld(round)
 		random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 		deliver(t, s, records, 2, random, func(arrived []strata.Record) {
@@ -183,7 +183,7 @@ func (w *world) until() time.Time { return w.at(100 * time.Minute) }
 func resultsDoNotDependOnConcurrency(t *testing.T, s strata.Store) {
 	random := newRandom(t)
 	newWorld := worldsOf(random, 600)
-	for round := range rounds(2) {
+	for round := range rounds(4) {
 		w, records := newWorld(round)
 		var all sync.WaitGroup
 		for part := range slices.Chunk(records, 150) {

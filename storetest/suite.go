@@ -148,11 +148,11 @@ func newRandom(t *testing.T) *rand.Rand {
 }
 
 // rounds is how often a random case is repeated: n times, a quarter with -short,
-// and eight times as often with STRATA_LONG=1.
+// and four times as often with STRATA_LONG=1.
 func rounds(n int) int {
 	switch {
 	case os.Getenv("STRATA_LONG") != "":
-		return 8 * n
+		return 4 * n
 	case testing.Short():
 		return max(1, n/4)
 	}
