@@ -50,8 +50,8 @@ func TestUnitTotalsAddUp(t *testing.T) {
 func TestUnitTotalsStop(t *testing.T) {
 	t.Parallel()
 	s := fresh(t)
-	for range s.UnitTotals(t.Context(), strata.ResultsParams{Experiment: "none"}) {
-		t.Fatal("nobody was exposed")
+	for _, err := range s.UnitTotals(t.Context(), strata.ResultsParams{Experiment: "none"}) {
+		require.Fail(t, "nobody was exposed", "%v", err)
 	}
 	(&benchWriter{store: s, stream: strata.StreamID{1}}).write(t, expose(100, 1))
 	n := 0
