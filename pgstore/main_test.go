@@ -1,7 +1,7 @@
 package pgstore_test
 
 import (
-	"flag"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -9,46 +9,23 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/strataxp/strata/internal/pgtest"
+	"github.com/strataxp/strata/internal/seed"
 )
 
+// Every step is a round trip to a server here, and the suite runs in three
+// modes: so its loops are those of -short, and rapid tries less.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := shorten(); err != nil {
+	if err := errors.Join(seed.Default("test.short", "true"), seed.Default("rapid.checks", "25")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
 	goleak.VerifyTestMain(pgtest.Main(m))
 }
 
-// long says whether tests that repeat themselves do so at length: with
-// STRATA_LONG=1, as scripts/soak sets it. What they look at is the same.
-var long = os.Getenv("STRATA_LONG") != ""
-
-// rounds is how often something is repeated: n times, or with STRATA_LONG many
-// times.
+// rounds is how often something is repeated: n times, or many times at length.
 func rounds(n, many int) int {
-	if long {
+	if seed.Long() {
 		return many
 	}
 	return n
-}
-
-// shorten cuts the loops of the suite as -short does, and makes rapid try a
-// property 25 times in place of 100, unless somebody says otherwise: every step
-// is a round trip to a server here, and the suite runs in three modes.
-func shorten() error {
-	if long {
-		return nil
-	}
-	said := make(map[string]bool)
-	flag.Visit(func(f *flag.Flag) { said[f.Name] = true })
-	for name, value := range map[string]string{"test.short": "true", "rapid.checks": "25"} {
-		if said[name] {
-			continue
-		}
-		if err := flag.Set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
 }
