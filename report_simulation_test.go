@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -82,7 +81,7 @@ func (s *simulated) report(t testing.TB, day int) *strata.Report {
 // STRATA_LONG.
 func simulations() int {
 	switch {
-	case os.Getenv("STRATA_LONG") != "":
+	case seed.Long():
 		return 1000
 	case testing.Short():
 		return 8

@@ -166,6 +166,7 @@ const attempts = 20
 // none, or others are at them.
 func (s *Store) rollOnce(ctx context.Context) (n int, err error) {
 	err = s.rolling(ctx, func(r *rolling) error {
+		n = 0 // it may begin again
 		tickets, err := r.takeTickets(ctx, rowsATime)
 		if err != nil || len(tickets) == 0 {
 			return err

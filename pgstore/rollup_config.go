@@ -18,9 +18,8 @@ import (
 
 // rollupConfig is which metrics of which subjects are kept up to date: those of
 // the newest plan's experiments, in each phase that they had, and of those that
-// left it. Units name the
-// config by which they were counted, so a new one takes effect at once, and the
-// units follow.
+// left it. Units name the config by which they were counted, so a new one takes
+// effect at once, and the units follow.
 type rollupConfig struct {
 	LastMetric int32           `json:"last_metric"` // the last number given to a metric
 	Subjects   []configSubject `json:"subjects"`

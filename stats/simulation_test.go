@@ -3,7 +3,6 @@ package stats
 import (
 	"hash/fnv"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,7 +88,7 @@ func (s simulation) run(t *testing.T, first uint64) {
 // simulationDraws is a number of draws at the size that was asked for.
 func simulationDraws(n int) int {
 	switch {
-	case os.Getenv("STRATA_LONG") != "":
+	case seed.Long():
 		return 100 * n
 	case testing.Short():
 		return max(50, n/5)
