@@ -130,16 +130,24 @@ func newReadEvent(row binaryRow) readEvent {
 	if e.kind == kindExposure {
 		e.details = bytes.Clone(row[16])
 	}
-	e.fact = strata.Fact{At: row.micros(2), Total: row.int64(3), Discount: row.int64(4), Items: row.int64(5), Value: row.float64(6)}
-	if e.kind > 0 && int(e.kind) < len(kindsOf) {
-		e.fact.Kind = kindsOf[e.kind]
-	}
-	if e.kind == kindPurchase {
-		e.fact.Currency = row.string(15)
-	} else {
-		e.fact.Name = strata.NameHash(e.name)
-	}
+	e.fact = row.fact(e.kind, 13, 15)
 	return e
+}
+
+// fact makes a fact of an event's row: its time, total, discount, items and value
+// are the columns 2 to 6. Of a kind that this program does not know the fact has
+// none.
+func (r binaryRow) fact(kind int16, name, currency int) strata.Fact {
+	f := strata.Fact{At: r.micros(2), Total: r.int64(3), Discount: r.int64(4), Items: r.int64(5), Value: r.float64(6)}
+	if kind > 0 && int(kind) < len(kindsOf) {
+		f.Kind = kindsOf[kind]
+	}
+	if kind == kindPurchase {
+		f.Currency = r.string(currency)
+	} else {
+		f.Name = strata.NameHash(r.string(name))
+	}
+	return f
 }
 
 // take gives an event to the units that it belongs to.

@@ -107,13 +107,7 @@ func (v *verifying) add(u *rawUnit, code diversionCode, row binaryRow) error {
 	case row.bool(10):
 		u.Repeats++
 	case kind > 0 && int(kind) < len(kindsOf):
-		f := strata.Fact{Kind: kindsOf[kind], At: row.micros(2), Total: row.int64(3), Discount: row.int64(4), Items: row.int64(5), Value: row.float64(6)}
-		if kind == kindPurchase {
-			f.Currency = row.string(8)
-		} else {
-			f.Name = strata.NameHash(row.string(7))
-		}
-		u.facts = append(u.facts, f)
+		u.facts = append(u.facts, row.fact(kind, 7, 8))
 	}
 	return nil
 }
