@@ -49,6 +49,10 @@ var (
 	// stands. [CursorError] carries the cursor.
 	ErrCursor = errors.New("strata: batch does not continue its stream")
 
+	// ErrFenced means that somebody has fenced a stream off: its writer must not
+	// write any more. It keeps what it has, and says so.
+	ErrFenced = errors.New("strata: the stream is fenced off")
+
 	// ErrEvaluation means that the stored form of an [Evaluation] cannot be
 	// used: it was cut off, changed, or written for another metric. Evaluate
 	// the unit's facts anew.

@@ -97,8 +97,13 @@ type EventStore interface {
 	// their last index, all or nothing. The batch must start right behind the
 	// cursor, after the Gap that it declares: otherwise nothing is stored and
 	// the error matches ErrCursor and is a *CursorError. A stream that the
-	// store does not know has the cursor 0. An empty batch without a gap
-	// changes nothing.
+	// store does not know has the cursor 0. An empty batch without a gap and
+	// without losses changes nothing.
+	//
+	// Losses are totals of the stream: each replaces what the store has of the
+	// stream where it is higher, so that a batch that is sent again adds
+	// nothing. A store that lets people fence a stream off refuses its batches
+	// with an error matching ErrFenced.
 	//
 	// A purchase whose Tenant and OrderID are stored already is counted as a
 	// repeat and does not count in any metric; forced purchases neither are
@@ -119,6 +124,46 @@ type Batch struct {
 	First   int64 // index of the first record, or where it would be
 	Gap     int64 // how many indexes before First are lost for good; usually 0, never negative
 	Records []Record
+
+	// GapReason says to people why there is a Gap; empty without one.
+	GapReason string
+
+	// Losses are what the writer did not take in, in all since the stream
+	// began; nil where nothing was lost since the last batch.
+	Losses *Losses
+}
+
+// Losses count what a writer could not take in: events that never got an index.
+// Entries are unique, totals of one stream, and only rise.
+type Losses struct {
+	Events []LostEvents `json:"events,omitempty"`
+	Units  []LostUnits  `json:"units,omitempty"`
+}
+
+// LostEvents counts events that were not taken in.
+type LostEvents struct {
+	Kind   Kind       `json:"kind"`
+	Reason LossReason `json:"reason"`
+	Events int64      `json:"events"`
+}
+
+// LossReason says why an event was not taken in.
+type LossReason string
+
+// The reasons.
+const (
+	LossInvalid LossReason = "invalid" // refused with ErrInvalidEvent
+	LossShed    LossReason = "shed"    // its unit was chosen when load had to be shed; ErrBufferFull
+	LossFull    LossReason = "full"    // there was no room for it; ErrBufferFull
+)
+
+// LostUnits counts units of an experiment's phase that were exposed to a
+// treatment and lost at least one event because load had to be shed.
+type LostUnits struct {
+	Experiment string `json:"experiment"`
+	Phase      int    `json:"phase"`
+	Treatment  string `json:"treatment"`
+	Units      int64  `json:"units"`
 }
 
 // Last returns the index of the last record.
@@ -144,6 +189,26 @@ type Record struct {
 	Unit   Unit // Attributes is nil
 	Forced bool // tracked through a forced assignment; counts in no metric
 	Event  Event
+}
+
+// Confirmer is an [EventStore] that can tell what the loss of its primary server
+// would not take with it. An [Engine] keeps events, in memory or in its spool,
+// until they are confirmed, and sends again what a failover has lost.
+type Confirmer interface {
+	// Confirms reports whether the store has a server to ask. Where it has
+	// none, what is stored counts as confirmed.
+	Confirms() bool
+
+	// Confirmed returns for each stream, in the order of params.Streams, the
+	// last index that every server has that may take over; 0 for a stream that
+	// is unknown there. It fails where one of them cannot be asked. It never
+	// says more than what Ingest acknowledged or Cursor would answer.
+	Confirmed(ctx context.Context, params ConfirmedParams) (last []int64, err error)
+}
+
+// ConfirmedParams are the parameters of [Confirmer.Confirmed].
+type ConfirmedParams struct {
+	Streams []StreamID
 }
 
 // ExposureStore lists exposed units, for those that a change of plan must keep
@@ -308,9 +373,11 @@ type TreatmentResults struct {
 	FirstExposure time.Time // of the unit exposed first
 	LastExposure  time.Time // of the unit exposed last
 
-	// Shed is how many of the units lost events because a buffer was full, and
-	// Uncertain how many may have lost some, because a writer died with
-	// records that no store confirmed. 0 where a store does not know.
+	// Shed is how many of the units lost events because a buffer was full: the
+	// sum of [LostUnits] over all streams, at most Units. (A unit that lost some
+	// in two processes counts twice.) Uncertain is how many may have lost some,
+	// because a writer died with records that no store confirmed. 0 where a
+	// store does not know; 0 in Days and Segments.
 	Shed, Uncertain int64
 
 	// Metrics holds the results by metric key.
