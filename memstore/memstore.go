@@ -32,6 +32,7 @@ type Store struct {
 	byUnit  map[unitKey][]int // positions in events
 	orders  map[orderKey]bool
 	phases  map[phaseKey]*phase
+	losses  map[strata.StreamID]*losses
 }
 
 var _ strata.Store = (*Store)(nil)
@@ -80,6 +81,7 @@ func New() *Store {
 		byUnit:  make(map[unitKey][]int),
 		orders:  make(map[orderKey]bool),
 		phases:  make(map[phaseKey]*phase),
+		losses:  make(map[strata.StreamID]*losses),
 	}
 }
 
@@ -180,7 +182,7 @@ func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(batch.Records) == 0 && batch.Gap == 0 {
+	if len(batch.Records) == 0 && batch.Gap == 0 && batch.Losses == nil {
 		return nil
 	}
 	last := s.cursors[batch.Stream]
@@ -194,6 +196,7 @@ func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 			s.add(r)
 		}
 	}
+	s.lose(batch.Stream, batch.Losses)
 	s.cursors[batch.Stream] = batch.Last()
 	return nil
 }

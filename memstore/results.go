@@ -19,7 +19,8 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	defer s.mu.RUnlock()
 	tally := rollup.NewTally(&params)
 	var newest time.Time
-	if p := s.phases[phaseKey{params.Experiment, params.Phase}]; p != nil {
+	asked := phaseKey{params.Experiment, params.Phase}
+	if p := s.phases[asked]; p != nil {
 		var err error
 		if newest, err = s.addUp(ctx, tally, p); err != nil {
 			return strata.Results{}, err
@@ -27,6 +28,7 @@ func (s *Store) Results(ctx context.Context, params strata.ResultsParams) (strat
 	}
 	results, err := tally.Results()
 	results.Latest = newest
+	s.shed(asked, results.Treatments)
 	return results, err
 }
 

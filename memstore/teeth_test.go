@@ -113,6 +113,24 @@ var faults = []fault{
 	{"goes back when an earlier exposure comes", func(s *memstore.Store) strata.Store {
 		return otherLatest{recalling(firstExposureOnly)(s).(recalled)}
 	}, []string{"Results/LatestEventOfExposedUnits"}},
+	{"keeps no losses", losingBy(noLosses),
+		[]string{"Losses/CountInResults", "Losses/AddUpOverStreams", "Losses/BatchOfNothingElseIsStored"}},
+	{"takes a batch of losses for an empty one", losingBy(emptyIsNothing),
+		[]string{"Losses/BatchOfNothingElseIsStored", "Losses/AllOrNothing"}},
+	{"adds up totals", losingBy(addedLosses),
+		[]string{"Losses/SentAgainAddNothing", "Losses/HigherTotalWins"}},
+	{"knows the losses of the last writer only", sheddingBy(lastSent),
+		[]string{"Losses/AddUpOverStreams", "Losses/HigherTotalWins"}},
+	{"has more units with losses than units", sheddingBy(unbounded),
+		[]string{"Losses/AtMostTheUnits"}},
+	{"takes losses of all experiments for its own", losingBy(onePhaseLost),
+		[]string{"Losses/OfTheExperimentAndPhase"}},
+	{"keeps the losses of batches that it refuses", func(s *memstore.Store) strata.Store { return hastyLosses{s} },
+		[]string{"Losses/AllOrNothing"}},
+	{"says of segments which losses all have", sheddingBy(nil),
+		[]string{"Losses/AreNotOfDaysAndSegments"}},
+	{"has no room for reasons", func(s *memstore.Store) strata.Store { return noReasons{s} },
+		[]string{"Ingest/GapMayHaveAReason"}},
 	{"has no fault", func(s *memstore.Store) strata.Store { return s }, nil},
 }
 

@@ -29,7 +29,8 @@ const maxRejected = 100 // one in …
 // lock that another stream's batch waits for. Records that Postgres can never
 // keep (text that is not UTF-8, or what a constraint that somebody added refuses)
 // are put into dead_letter, once each; if they are more than one in 100, and more
-// than three, the batch is refused with ErrSchemaChanged instead.
+// than three, the batch is refused with ErrSchemaChanged instead. A stream that
+// somebody has fenced off ([Store.Fence]) is refused with [strata.ErrFenced].
 func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 	if s.cfg.ReadOnly {
 		return ErrReadOnly
@@ -37,7 +38,7 @@ func (s *Store) Ingest(ctx context.Context, batch strata.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(batch.Records) == 0 && batch.Gap == 0 {
+	if len(batch.Records) == 0 && batch.Gap == 0 && batch.Losses == nil {
 		return nil
 	}
 	if batch.First < 1 || batch.Gap < 0 || batch.First <= batch.Gap {
@@ -83,6 +84,9 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 	return s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		id, place, err := s.advance(ctx, tx, batch, len(dead))
 		if err != nil {
+			return err
+		}
+		if err := s.lose(ctx, tx, batch); err != nil {
 			return err
 		}
 		rows.setBatch(id)
@@ -148,16 +152,16 @@ const (
 	advanceFirst = `
 with moved as (
     insert into {schema}.stream as s (stream_id, last_idx, rejected) values ($1::uuid, $4::bigint, $6::bigint)
-    on conflict (stream_id) do update set last_idx = excluded.last_idx, rejected = s.rejected + excluded.rejected, seen_at = now() where s.last_idx = $2::bigint
+    on conflict (stream_id) do update set last_idx = excluded.last_idx, rejected = s.rejected + excluded.rejected, seen_at = now() where s.last_idx = $2::bigint and not s.fenced
     returning stream_id
 ), ` + enterBatch
 	advanceNext = `
 with moved as (
-    update {schema}.stream set last_idx = $4::bigint, rejected = rejected + $6::bigint, seen_at = now() where stream_id = $1::uuid and last_idx = $2::bigint
+    update {schema}.stream set last_idx = $4::bigint, rejected = rejected + $6::bigint, seen_at = now() where stream_id = $1::uuid and last_idx = $2::bigint and not fenced
     returning stream_id
 ), ` + enterBatch
 	enterBatch = `gap as (
-    insert into {schema}.stream_gap (stream_id, first_idx, last_idx) select stream_id, $2::bigint + 1, $3::bigint - 1 from moved where $3::bigint - 1 > $2::bigint
+    insert into {schema}.stream_gap (stream_id, first_idx, last_idx, reason) select stream_id, $2::bigint + 1, $3::bigint - 1, nullif($8::text, '') from moved where $3::bigint - 1 > $2::bigint
 ), entered as (
     insert into {schema}.batch (stream_id, first_idx, last_idx, n_rows, n_rejected) select stream_id, $3::bigint, $4::bigint, $5::integer, $6::integer from moved
     returning batch_id
@@ -174,15 +178,19 @@ func (s *Store) advance(ctx context.Context, tx pgx.Tx, batch *strata.Batch, rej
 	if expected == 0 {
 		statement = advanceFirst
 	}
-	err = tx.QueryRow(ctx, s.sql(statement), batch.Stream.String(), expected, batch.First, batch.Last(), int32(len(batch.Records)-rejected), int32(rejected), s.cfg.Schema).
+	err = tx.QueryRow(ctx, s.sql(statement), batch.Stream.String(), expected, batch.First, batch.Last(), int32(len(batch.Records)-rejected), int32(rejected), s.cfg.Schema, cleanText(batch.GapReason)).
 		Scan(&id, &p.partition, &p.pages)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return id, p, err
 	}
 	var last int64
-	err = tx.QueryRow(ctx, s.sql(`select coalesce((select last_idx from {schema}.stream where stream_id = $1::uuid), 0)`), batch.Stream.String()).Scan(&last)
+	var fenced bool
+	err = tx.QueryRow(ctx, s.sql(`select coalesce(max(last_idx), 0), coalesce(bool_or(fenced), false) from {schema}.stream where stream_id = $1::uuid`), batch.Stream.String()).Scan(&last, &fenced)
 	if err != nil {
 		return 0, p, err
+	}
+	if fenced {
+		return 0, p, fencedOff("ingest", batch.Stream)
 	}
 	return 0, p, &strata.CursorError{Stream: batch.Stream, First: batch.First, Last: last}
 }
@@ -229,6 +237,7 @@ func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, 
 		return 0, err
 	}
 	var last int64
+	var fenced bool
 	err := s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
 		// A first batch may be under way, whose row cannot be seen yet: the
 		// unique key waits for it.
@@ -239,10 +248,13 @@ func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, 
 		if tag.RowsAffected() == 1 {
 			return errUnknownStream // rolls back: asking leaves no trace
 		}
-		return tx.QueryRow(ctx, s.sql(`select last_idx from {schema}.stream where stream_id = $1::uuid for update`), params.Stream.String()).Scan(&last)
+		return tx.QueryRow(ctx, s.sql(`select last_idx, fenced from {schema}.stream where stream_id = $1::uuid for update`), params.Stream.String()).Scan(&last, &fenced)
 	})
 	if errors.Is(err, errUnknownStream) {
 		return 0, nil
+	}
+	if err == nil && fenced {
+		return 0, fencedOff("ask for the cursor", params.Stream)
 	}
 	return last, s.failure(ctx, "cursor", err)
 }

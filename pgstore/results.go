@@ -66,12 +66,18 @@ func (s *Store) results(ctx context.Context, tx pgx.Tx, params *strata.ResultsPa
 	if err != nil {
 		return strata.Results{}, err
 	}
+	var results strata.Results
 	if metrics != nil || len(params.Metrics) == 0 && q.ordinary() {
 		s.answers.fromDays.Add(1)
-		return q.fromDays(ctx, metrics)
+		results, err = q.fromDays(ctx, metrics)
+	} else {
+		s.answers.fromUnits.Add(1)
+		results, err = q.fromUnits(ctx)
 	}
-	s.answers.fromUnits.Add(1)
-	return q.fromUnits(ctx)
+	if err != nil {
+		return strata.Results{}, err
+	}
+	return results, q.shed(ctx, results.Treatments)
 }
 
 // ordinary reports whether the daily results can answer what was asked, as far

@@ -25,7 +25,7 @@ import (
 // parallel.
 func Run(t *testing.T, open func(t *testing.T) strata.Store) {
 	t.Helper()
-	for _, c := range slices.Concat(planCases, ingestCases, streamCases, exposureCases, resultCases, metricCases, arrivalCases, anyCases) {
+	for _, c := range slices.Concat(planCases, ingestCases, lossCases, streamCases, exposureCases, resultCases, metricCases, arrivalCases, anyCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.check(t, open(t))
