@@ -41,16 +41,30 @@ type Config struct {
 	FlushInterval time.Duration
 
 	// BatchSize is the largest number of records that are written in one
-	// transaction, though at least 64 kB of them. Zero means DefaultBatchSize
+	// transaction; fewer where they are large. Zero means DefaultBatchSize
 	// (10,000).
 	BatchSize int
 
-	// BufferBytes bounds the memory for events that are not stored yet. When
-	// it is full the newest event is refused with [ErrBufferFull] and counted;
-	// nothing ever waits. The last 30 % are reserved for exposures, purchases
-	// and conversions. Zero means DefaultBufferBytes (64 MiB), some 500,000
-	// events; the least is 256 KiB.
+	// BufferBytes bounds the memory for events that are not safe elsewhere yet,
+	// a quarter of which is set aside for batches on their way. Nothing ever
+	// waits for room: what there is none for is refused with [ErrBufferFull]
+	// and counted. Page views, clicks and custom events are shed from half of
+	// it on, unit by unit, so that those kept are whole, and all of them at 70
+	// %; exposures, purchases and conversions from 85 % on. Zero means
+	// DefaultBufferBytes (64 MiB), some 400,000 events; the least is 256 KiB a
+	// lane.
 	BufferBytes int
+
+	// Lanes is how many streams the process writes, each over a connection of
+	// its own and with one batch on its way at a time. One is enough for some
+	// 100,000 events a second and more; each costs memory and the store's
+	// work. Events of a unit go through one lane. Zero means 1; the most is 16.
+	Lanes int
+
+	// Spool keeps events on disk until they are confirmed, so that they survive
+	// the process and a store that is down for hours. The zero value means that
+	// they wait in memory alone.
+	Spool SpoolConfig
 
 	// ExposureFilter is how many exposures this process remembers having
 	// recorded, at 8 bytes each. What it forgets is recorded again and dropped
@@ -83,6 +97,7 @@ const (
 	DefaultStoreTimeout    = 10 * time.Second
 
 	minBufferBytes    = 256 << 10
+	maxLanes          = 16
 	maxExposureFilter = 1 << 28
 )
 
@@ -94,6 +109,8 @@ func (c Config) withDefaults() Config {
 	c.FlushInterval = orDefault(c.FlushInterval, DefaultFlushInterval)
 	c.BatchSize = orDefault(c.BatchSize, DefaultBatchSize)
 	c.BufferBytes = orDefault(c.BufferBytes, DefaultBufferBytes)
+	c.Lanes = orDefault(c.Lanes, 1)
+	c.Spool = c.Spool.withDefaults()
 	c.ExposureFilter = orDefault(c.ExposureFilter, DefaultExposureFilter)
 	c.StoreTimeout = orDefault(c.StoreTimeout, DefaultStoreTimeout)
 	if c.Clock == nil {
@@ -122,7 +139,9 @@ func (c Config) validate() error {
 	check(c.RefreshInterval > 0 || c.RefreshInterval == off, "RefreshInterval", c.RefreshInterval, "use a positive duration, 0 for the default, -1 for off")
 	check(c.FlushInterval > 0 || c.FlushInterval == off, "FlushInterval", c.FlushInterval, "use a positive duration, 0 for the default, -1 for off")
 	check(c.BatchSize > 0, "BatchSize", c.BatchSize, "use a positive number, 0 for the default")
-	check(c.BufferBytes >= minBufferBytes, "BufferBytes", c.BufferBytes, "use at least 256 KiB, 0 for the default")
+	check(c.Lanes > 0 && c.Lanes <= maxLanes, "Lanes", c.Lanes, "use 1 to 16, 0 for one")
+	check(c.BufferBytes >= minBufferBytes*max(1, min(c.Lanes, maxLanes)), "BufferBytes", c.BufferBytes, "use at least 256 KiB for each lane, 0 for the default")
+	c.Spool.validate(check)
 	check(c.ExposureFilter > 0 && c.ExposureFilter <= maxExposureFilter, "ExposureFilter", c.ExposureFilter, "use 1 to 268,435,456, 0 for the default")
 	check(c.StoreTimeout > 0, "StoreTimeout", c.StoreTimeout, "use a positive duration, 0 for the default")
 	for _, h := range c.Params {
@@ -137,5 +156,8 @@ func (c *Config) logError(work string) func(error) {
 	if c.Logger == nil {
 		return func(error) {}
 	}
-	return func(err error) { c.Logger.Error("strata: cannot "+work, "error", err) }
+	return func(err error) {
+		defer func() { _ = recover() }() // a handler that panics must not end the program
+		c.Logger.Error("strata: cannot "+work, "error", err)
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/strataxp/strata/internal/spool"
 )
 
 // Engine assigns units, records events and keeps its snapshot fresh. Make one
@@ -18,31 +20,39 @@ type Engine struct {
 	// the snapshot's pointer aside.
 	snap   atomic.Pointer[Snapshot]
 	filter *exposureFilter
-	rec    *recorder
+	lanes  []*lane
 
 	// watched names the experiments whose exposures a coming switch of plan has
 	// to know of; nil most of the time.
 	watched atomic.Pointer[map[string][]keptKey]
 
-	store     Store
-	cfg       Config
-	flusher   *flusher
-	refresher *refresher
+	store        Store
+	confirmer    Confirmer // nil where what is stored counts as confirmed
+	cfg          Config
+	budget       *budget
+	lost         *exposureFilter // exposures whose units were counted as having lost events
+	refresher    *refresher
+	spool        *spool.Spool  // nil without one
+	leftovers    *leftovers    // nil without a spool
+	confirmation *confirmation // nil without a confirmer
+	metrics      engineMetrics
 
 	lastTime atomic.Int64 // of an event, in microseconds
 
 	closing  sync.Once
 	stop     context.CancelFunc
 	done     sync.WaitGroup
-	left     int // what Close returned
+	stopped  chan struct{} // closed when nothing is written any more
+	left     Left          // what Close returned
 	closeErr error
 }
 
-// Open loads the plan in effect from the store and starts three goroutines:
-// one writes events, one asks for newer plans, one follows schedules; and one
-// more that waits for notices, where the store is a [PlanWatcher]. It fails when the config is not
+// Open loads the plan in effect from the store and starts its goroutines: some
+// write events, one asks for newer plans, one follows schedules, and where there
+// are such things one waits for notices, one asks standbys what they have, and one
+// sends what dead processes left in the spool. It fails when the config is not
 // valid, when the store does not answer and there is no [Config.PlanFile] to start
-// from, and when the plan cannot be used;
+// from, when the plan cannot be used, and when the spool's folder cannot be;
 // nothing is running then. An empty store is fine: everything has its default
 // until something is published. ctx bounds Open only.
 func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
@@ -54,34 +64,121 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream, err := newStreamID(cfg.Clock.Now())
-	if err != nil {
+	e := &Engine{
+		store: guarded{store}, cfg: cfg, stopped: make(chan struct{}),
+		filter: newExposureFilter(cfg.ExposureFilter),
+		lost:   newExposureFilter(lostFilter),
+	}
+	if e.confirmer, err = confirmerOf(store); err != nil {
 		return nil, err
 	}
-	e := &Engine{
-		store: store, cfg: cfg,
-		filter: newExposureFilter(cfg.ExposureFilter),
-		rec:    &recorder{limit: cfg.BufferBytes},
+	if err := e.openLanes(); err != nil {
+		return nil, errors.Join(err, e.closeLogs())
 	}
-	e.flusher = newFlusher(store, e.rec, &e.cfg, stream)
 	e.refresher = newRefresher(e)
 	err = e.refresher.refresh(ctx)
 	if err != nil {
 		err = e.refresher.resume(ctx, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("strata: cannot load the plan: %w", err)
+		return nil, errors.Join(fmt.Errorf("strata: cannot load the plan: %w", err), e.closeLogs())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = stop
-	e.done.Go(func() { e.flusher.run(background) })
-	e.done.Go(func() { e.refresher.poll(background) })
-	e.done.Go(func() { e.refresher.watch(background) })
-	if watcher, ok := store.(PlanWatcher); ok && !cfg.NoWatch {
-		e.done.Go(func() { e.refresher.follow(background, watcher) })
-	}
+	e.start(background, store)
 	return e, nil
 }
+
+// lostFilter is how many exposures are remembered whose units have lost events.
+const lostFilter = 1 << 13
+
+// openLanes makes the streams of this process, and their logs in the spool.
+func (e *Engine) openLanes() (err error) {
+	if e.cfg.Spool.Dir != "" {
+		if e.spool, err = spool.Open(e.cfg.Spool.config()); err != nil {
+			return fmt.Errorf("strata: cannot open the spool: %w", err)
+		}
+		e.leftovers = newLeftovers(e, e.spool)
+	}
+	if e.confirmer != nil {
+		e.confirmation = newConfirmation(e)
+	}
+	e.budget = newBudget(e.cfg.BufferBytes)
+	for range e.cfg.Lanes {
+		id, err := newStreamID(e.cfg.Clock.Now())
+		if err != nil {
+			return err
+		}
+		var log *spool.Log
+		if e.spool != nil {
+			if log, err = e.spool.Create(id); err != nil {
+				return fmt.Errorf("strata: cannot open the spool: %w", err)
+			}
+		}
+		l := newLane(e, id, log)
+		e.lanes = append(e.lanes, l)
+		if e.confirmation != nil {
+			c := &confirming{stream: id, progress: l.progress, confirmed: l.confirmed, suspect: l.suspect}
+			if l.spooler != nil {
+				c.aged = l.spooler.trimAged
+			}
+			e.confirmation.add(c)
+		}
+	}
+	return nil
+}
+
+// closeLogs takes back what openLanes made.
+func (e *Engine) closeLogs() (err error) {
+	for _, l := range e.lanes {
+		if l.spooler != nil {
+			err = errors.Join(err, l.spooler.log.Remove())
+		}
+	}
+	return err
+}
+
+// start starts the goroutines.
+func (e *Engine) start(ctx context.Context, store Store) {
+	for _, l := range e.lanes {
+		e.done.Go(func() { l.run(ctx) })
+		if l.spooler != nil {
+			e.done.Go(func() { l.spooler.run(ctx) })
+			e.done.Go(func() { l.spooler.runSync(ctx) })
+		}
+	}
+	if e.confirmation != nil {
+		e.done.Go(func() { e.confirmation.run(ctx) })
+	}
+	if e.leftovers != nil {
+		e.done.Go(func() { e.leftovers.run(ctx) })
+	}
+	e.done.Go(func() { e.refresher.poll(ctx) })
+	e.done.Go(func() { e.refresher.watch(ctx) })
+	if watcher, ok := store.(PlanWatcher); ok && !e.cfg.NoWatch {
+		e.done.Go(func() { e.refresher.follow(ctx, watcher) })
+	}
+}
+
+// newSender makes what sends one stream.
+func (e *Engine) newSender(stream StreamID, src source, p *watermarks) *sender {
+	return &sender{
+		store: e.store, clock: e.cfg.Clock, stream: stream, src: src, progress: p,
+		timeout: e.cfg.StoreTimeout, limit: e.cfg.BatchSize, size: e.cfg.BatchSize, maxBytes: batchBytes(&e.cfg),
+		onError: e.cfg.logError("write events"), urgent: make(chan struct{}, 1), observe: &e.metrics, next: 1,
+	}
+}
+
+// lane returns the stream that events of a unit go through.
+func (e *Engine) lane(u *Unit) *lane {
+	if len(e.lanes) == 1 {
+		return e.lanes[0]
+	}
+	return e.lanes[scale(mix(hashID(u.primary()), laneSeed), uint64(len(e.lanes)))]
+}
+
+// laneSeed makes the choice of a lane independent of everything else.
+var laneSeed = hashID("strata/lane\x00")
 
 // newStreamID makes a UUID of version 7 (RFC 9562, section 5.7).
 func newStreamID(now time.Time) (StreamID, error) {
@@ -118,19 +215,28 @@ func (e *Engine) Snapshot() *Snapshot { return e.snap.Load() }
 // an error matching [ErrInvalidEvent] for input that no report could use (and
 // says which field), with [ErrBufferFull] when the buffer is full, and with
 // [ErrClosed] after Close. What it refuses before that is counted in
-// [Engine.Status].
+// [Engine.Status], and in the store.
 //
 // An event that was taken in is lost if the process dies before it is written:
-// up to [Config.FlushInterval] while the store answers, up to
-// [Config.BufferBytes] while it does not.
-func (e *Engine) Track(u Unit, event Event) error { return e.track(&u, event, 0) }
+// to the spool, where there is one, some milliseconds; else to the store, up to
+// [Config.FlushInterval] while that answers and up to [Config.BufferBytes] while
+// it does not. [Engine.TrackDurable] waits.
+func (e *Engine) Track(u Unit, event Event) error {
+	_, _, err := e.track(&u, event, 0)
+	return err
+}
 
 // Track is [Engine.Track] for the assignment's unit. Events tracked through a
 // forced assignment are marked and count in no metric. The zero assignment and
 // one made by [Snapshot.Assign] refuse with [ErrClosed].
 func (a *Assignment) Track(event Event) error {
+	_, _, err := a.track(event)
+	return err
+}
+
+func (a *Assignment) track(event Event) (*lane, int64, error) {
 	if a.engine == nil {
-		return fmt.Errorf("%w: the assignment was not made by an engine", ErrClosed)
+		return nil, 0, fmt.Errorf("%w: the assignment was not made by an engine", ErrClosed)
 	}
 	flags := byte(0)
 	if a.forced != nil {
@@ -139,20 +245,58 @@ func (a *Assignment) Track(event Event) error {
 	return a.engine.track(&a.unit, event, flags)
 }
 
-func (e *Engine) track(u *Unit, event Event, flags byte) error {
+// track takes an event in, and returns where and under which index.
+func (e *Engine) track(u *Unit, event Event, flags byte) (*lane, int64, error) {
 	now := e.now()
 	code, at, err := checkEvent(event, now)
 	if err == nil {
 		err = checkUnit(u)
 	}
 	if err != nil {
-		e.rec.refuse(code)
-		return err
+		e.invalid(code)
+		return nil, 0, err
 	}
 	if at.IsZero() {
 		at = now
 	}
 	return e.record(u, event, code, at, flags)
+}
+
+// invalid counts an event that was refused as such. Its unit may be what is
+// wrong, so that no lane is its own.
+func (e *Engine) invalid(code int) { _ = e.lanes[0].losses.refuse(code, LossInvalid) }
+
+// TrackDurable is [Engine.Track] for events that somebody stakes money on: it
+// waits until the event has reached a level, and returns which it has reached.
+// With the error of ctx comes the level of that moment; the event was taken in
+// then and is still on its way, and must not be tracked again. Where level 0
+// ([LevelMemory]) comes with any other error than [ErrClosed], it was not taken in.
+//
+// Events that wait together are synced together. Waiting for [LevelWritten] takes
+// some microseconds more than the spool's write, [LevelSynced] one sync of its disk,
+// [LevelCommitted] a transaction of the store. Without a spool the first two are
+// reached with the third.
+func (e *Engine) TrackDurable(ctx context.Context, u Unit, event Event, level Level) (Level, error) {
+	l, index, err := e.track(&u, event, 0)
+	return e.await(ctx, l, index, level, err)
+}
+
+// TrackDurable is [Engine.TrackDurable] for the assignment's unit.
+func (a *Assignment) TrackDurable(ctx context.Context, event Event, level Level) (Level, error) {
+	l, index, err := a.track(event)
+	return a.engine.await(ctx, l, index, level, err)
+}
+
+func (e *Engine) await(ctx context.Context, l *lane, index int64, level Level, err error) (Level, error) {
+	if err != nil || level <= LevelMemory {
+		return LevelMemory, err
+	}
+	l.hurry(level)
+	reached, err := l.progress.await(ctx, e.stopped, min(level, LevelConfirmed), index)
+	if err != nil {
+		err = fmt.Errorf("strata: the event is %s, not %s yet: %w", reached, level, errors.Join(err, l.sender.reason()))
+	}
+	return reached, err
 }
 
 // now returns the time for events that carry none. It does not run backwards
@@ -172,14 +316,18 @@ func (e *Engine) now() time.Time {
 	}
 }
 
-// record hands a checked event to the recorder, and wakes the flusher when a
-// chunk is full.
-func (e *Engine) record(u *Unit, event Event, code int, at time.Time, flags byte) error {
-	sealed, err := e.rec.append(u, event, code, at, flags)
-	if sealed {
-		e.flusher.kick()
+// record hands a checked event to the recorder, and wakes who writes.
+func (e *Engine) record(u *Unit, event Event, code int, at time.Time, flags byte) (*lane, int64, error) {
+	l := e.lane(u)
+	index, full, err := l.rec.append(u, event, code, at, flags)
+	if err != nil {
+		if !errors.Is(err, ErrClosed) {
+			e.noteLostUnit(u, l.losses)
+		}
+		return nil, 0, err
 	}
-	return err
+	l.taken(full)
+	return l, index, nil
 }
 
 // checkEvent checks an event that an application tracks. The code is that of
@@ -213,7 +361,7 @@ func checkEvent(event Event, now time.Time) (code int, at time.Time, err error) 
 func (e *Engine) recordExposure(a *Assignment, exp *snapExperiment, treatment string, x uint64) {
 	div := int(exp.layer.div)
 	if err := checkText("Unit", a.unit.id(div), maxIDBytes, true); err != nil {
-		e.rec.refuse(codeExposure)
+		e.invalid(codeExposure)
 		return
 	}
 	unit := a.unit
@@ -221,7 +369,7 @@ func (e *Engine) recordExposure(a *Assignment, exp *snapExperiment, treatment st
 		unit = only(div, unit.id(div))
 	}
 	h := a.hash[div]
-	err := e.record(&unit, Exposure{
+	_, _, err := e.record(&unit, Exposure{
 		Experiment: exp.key, Phase: exp.phase, Treatment: treatment,
 		Diversion: diversions[div], Bucket: bucketOf(h, exp.layer.seed), Hash: h, Version: a.snap.version,
 		Attributes: a.snap.recordedAttributes(exp.key, a.unit.Attributes),
@@ -254,14 +402,15 @@ func (e *Engine) RecordExposure(x ExternalExposure) error {
 	now := e.now()
 	exposure, err := e.external(&x, now)
 	if err != nil {
-		e.rec.refuse(codeExposure)
+		e.invalid(codeExposure)
 		return err
 	}
 	at := x.Time
 	if at.IsZero() {
 		at = now
 	}
-	return e.record(&x.Unit, exposure, codeExposure, at, flagExternal)
+	_, _, err = e.record(&x.Unit, exposure, codeExposure, at, flagExternal)
+	return err
 }
 
 func (e *Engine) external(x *ExternalExposure, now time.Time) (Exposure, error) {
@@ -289,93 +438,6 @@ func (e *Engine) external(x *ExternalExposure, now time.Time) (Exposure, error) 
 	}, nil
 }
 
-// Flush writes everything recorded before the call. It returns how many of
-// those events are not written when ctx is done, with an error that says why.
-// They stay in the buffer.
-func (e *Engine) Flush(ctx context.Context) (unwritten int, err error) { return e.flusher.flush(ctx) }
-
 // Refresh asks the store for a newer plan now, and returns when the snapshot is
 // as fresh as the store.
 func (e *Engine) Refresh(ctx context.Context) error { return e.refresher.refresh(ctx) }
-
-// Close takes no more events, writes what is buffered and stops all goroutines.
-// It returns how many events were not written when ctx was done; those are
-// lost. Give it a context of its own, such as one with a deadline made from
-// [context.WithoutCancel]: one that is done already leaves no time to write. A
-// store that does not return from a call although its context is done
-// costs two seconds more, and an error that says so. Assignments go on working with the last snapshot, and record nothing. A
-// second Close waits for the first and returns the same.
-func (e *Engine) Close(ctx context.Context) (unwritten int, err error) {
-	e.closing.Do(func() {
-		e.rec.close()
-		e.left, e.closeErr = e.flusher.flush(ctx)
-		e.stop()
-		if !e.join() {
-			e.closeErr = errors.Join(e.closeErr, errStuck)
-		}
-	})
-	return e.left, e.closeErr
-}
-
-// joinTimeout is how long Close waits for a store whose context is done.
-const joinTimeout = 2 * time.Second
-
-// join waits for the goroutines, whose calls of the store have been cancelled.
-// It gives up on a store that does not heed that.
-func (e *Engine) join() bool {
-	joined := make(chan struct{})
-	go func() {
-		e.done.Wait()
-		close(joined)
-	}()
-	timer, stop := e.cfg.Clock.Timer(joinTimeout)
-	defer stop()
-	select {
-	case <-joined:
-		return true
-	case <-timer:
-		return false
-	}
-}
-
-// EngineStatus is what a person on call asks first.
-type EngineStatus struct {
-	Version    int64     // of the plan in effect here
-	Newest     int64     // version known to be stored; above Version while it waits for its EffectiveAt
-	Refreshed  time.Time // when the store last answered; the plan's age is the time since
-	RefreshErr error     // why the last refresh failed; nil if it did not
-
-	// FromFile is when the plan in effect here was saved to [Config.PlanFile],
-	// if Open read it there and the store has not been read since; zero
-	// otherwise. Withheld lists the experiments that serve defaults meanwhile.
-	// PlanFileErr is why the file could not be written; nil if it could.
-	FromFile    time.Time
-	Withheld    []string
-	PlanFileErr error
-
-	BufferedBytes int              // memory held by events that are not stored yet
-	Unwritten     int64            // number of those events
-	Written       int64            // events stored by this process
-	Lost          int64            // events that the store had confirmed and lost again
-	Refused       map[Kind]Refused // events not taken in, by kind
-	WriteErr      error            // why the last write failed; nil while writes succeed
-	FailingSince  time.Time        // zero while writes succeed
-	Kept          map[string]int   // units kept in their treatment, by experiment
-}
-
-// Status returns a picture of the engine's health. It is cheap enough to be
-// polled every second.
-func (e *Engine) Status() EngineStatus {
-	var s EngineStatus
-	e.refresher.status(&s)
-	s.BufferedBytes, s.Refused = e.rec.status()
-	f := e.flusher
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s.Written, s.Lost, s.FailingSince = f.stored, f.lost, f.failing
-	s.Unwritten = e.rec.total() - f.stored
-	if !f.failing.IsZero() {
-		s.WriteErr = f.lastErr
-	}
-	return s
-}

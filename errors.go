@@ -53,6 +53,12 @@ var (
 	// write any more. It keeps what it has, and says so.
 	ErrFenced = errors.New("strata: the stream is fenced off")
 
+	// ErrPermanent is matched by errors of a store that trying again will not
+	// cure: a wrong password, a missing privilege, a column that was changed.
+	// Somebody must act. The engine keeps what it has, tries again seldom, and
+	// says so in [EngineStatus].
+	ErrPermanent = errors.New("strata: this needs somebody to act")
+
 	// ErrEvaluation means that the stored form of an [Evaluation] cannot be
 	// used: it was cut off, changed, or written for another metric. Evaluate
 	// the unit's facts anew.

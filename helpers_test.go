@@ -166,9 +166,9 @@ func expose(eng *strata.Engine, experiment string, from, to int) {
 // flush writes what is buffered.
 func flush(t testing.TB, eng *strata.Engine) {
 	t.Helper()
-	unwritten, err := eng.Flush(context.Background())
+	left, err := eng.Flush(context.Background())
 	require.NoError(t, err)
-	require.Zero(t, unwritten)
+	require.Zero(t, left)
 }
 
 // results are the results of an experiment's first phase.

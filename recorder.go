@@ -4,71 +4,118 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// recorder is the bounded buffer between Track and the store. Events are copied
-// into chunks of bytes; the flusher takes whole chunks, and gives their memory
-// back when the store has them. Nothing waits here: the lock is held for the
+// budget bounds the memory of the events of all lanes together, in bytes. What a
+// batch takes while it is on its way, as records and as the store's encoding, is
+// set aside beforehand.
+type budget struct {
+	limit int64
+	held  atomic.Int64 // memory of all chunks not given back
+	used  atomic.Int64 // bytes of records in them
+	shedding
+}
+
+// inFlightShare is the part of [Config.BufferBytes] that is set aside for
+// batches on their way, and batchCost what such a batch takes for each byte of
+// its records: the copy that carries their strings, the decoded records, what the
+// store encodes.
+const (
+	inFlightShare = 4
+	batchCost     = 6
+)
+
+func newBudget(bufferBytes int) *budget {
+	return &budget{limit: int64(bufferBytes - bufferBytes/inFlightShare)}
+}
+
+// batchBytes is how many bytes of records one stream may send at a time. There is
+// one more than lanes: what dead processes left.
+func batchBytes(cfg *Config) int {
+	return cfg.BufferBytes / inFlightShare / batchCost / (cfg.Lanes + 1)
+}
+
+// take reserves n bytes for a chunk, or says that there is no room.
+func (b *budget) take(n int) bool {
+	if b.held.Add(int64(n)) > b.limit {
+		b.held.Add(int64(-n))
+		return false
+	}
+	return true
+}
+
+// recorder is a lane's bounded buffer between Track and the goroutines that write.
+// Events are copied into chunks of bytes and numbered; the chunks stay until
+// what they hold is safe elsewhere. Nothing waits here: the lock is held for the
 // time of a copy.
 type recorder struct {
-	limit int // bytes of chunks, those in flight included
+	budget   *budget
+	losses   *losses
+	progress *watermarks // where what the store has is kept until it is confirmed; else nil
 
-	mu       sync.Mutex
-	open     *chunk
-	sealed   []*chunk
-	spare    *chunk // one chunk to use again, so that a steady trickle allocates nothing
-	held     int    // bytes of memory of all chunks not given back
-	used     int    // bytes of records in them
-	accepted int64  // records taken in, ever
-	refused  [numKindCodes]Refused
-	closed   bool
+	mu     sync.Mutex
+	open   *chunk
+	sealed []*chunk // in the order of their indexes
+	spare  *chunk   // one chunk to use again, so that a steady trickle allocates nothing
+	last   int64    // index of the last record taken in
+	given  int64    // records given up for want of room before they were confirmed
+	closed bool
 }
 
 // chunk is a run of records: each a uvarint length and the bytes of its record.
+// A sealed chunk is not written to any more.
 type chunk struct {
+	first int64 // index of the first record
+	count int64
 	bytes []byte
-	count int
+	since time.Time // when the first record was taken in
+	pins  int       // who reads it at present: its memory must not be used again
 }
 
-const (
-	chunkBytes = 64 << 10
+func (c *chunk) lastIndex() int64 { return c.first + c.count - 1 }
 
-	// commonShare is the part of the buffer that page views, clicks and custom
-	// events may fill. The rest is reserved for exposures, purchases and
-	// conversions, which a report cannot do without.
-	commonShare = 0.7
+const chunkBytes = 64 << 10
+
+// errFull and errShed hold the errors of a full buffer, made once: under
+// overload refusing must not cost an allocation each.
+var (
+	errFull = fullErrors("there is no room for a %s; the store is slow or down, or Config.BufferBytes is too small")
+	errShed = fullErrors("a %s was dropped with all that its unit does now, so that others stay whole; the store is slow or down, or Config.BufferBytes is too small")
 )
 
-// Refused counts events that were not taken in, by reason.
-type Refused struct {
-	Invalid int64 // refused with ErrInvalidEvent
-	Full    int64 // refused with ErrBufferFull
-}
-
-// errFull holds the errors of a full buffer, made once: under overload refusing
-// must not cost an allocation each.
-var errFull = func() (errs [numKindCodes]error) {
+func fullErrors(format string) (errs [numKindCodes]error) {
 	for code := range errs {
-		errs[code] = fmt.Errorf("%w: a %s was dropped; the store is slow or down, or Config.BufferBytes is too small", ErrBufferFull, kindCodes[code])
+		errs[code] = fmt.Errorf("%w: "+format, ErrBufferFull, kindCodes[code])
 	}
 	return errs
-}()
+}
 
-// append takes a record in, or says why not. The event was checked. sealed
-// reports that this filled a chunk, so that the flusher has something to do.
-func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (sealed bool, err error) {
+// reserved reports whether a report cannot do without events of a kind.
+func reserved(code int) bool {
+	return code == codeExposure || code == codePurchase || code == codeConversion
+}
+
+// append takes a record in and returns its index, or says why not. The event was
+// checked. sealed reports that this filled a chunk, so that there is something
+// to do.
+func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (index int64, sealed bool, err error) {
 	size := sizeBound(u, e) + binary.MaxVarintLen32
+	shed := r.budget.sheds(u, code)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return false, ErrClosed
+		return 0, false, ErrClosed
 	}
+	if shed {
+		return 0, false, r.losses.refuse(code, LossShed)
+	}
+	r.makeRoom()
 	chunks := len(r.sealed)
-	c := r.room(size, code)
+	c := r.room(size, at)
 	if c == nil {
-		r.refused[code].Full++
-		return false, errFull[code]
+		return 0, false, r.losses.refuse(code, LossFull)
 	}
 	start := len(c.bytes)
 	const prefix = 3 // a padded uvarint: records are below 2 MiB
@@ -76,9 +123,9 @@ func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) 
 	c.bytes = appendRecord(c.bytes, u, e, at, flags)
 	putPaddedUvarint(c.bytes[start:start+prefix], len(c.bytes)-start-prefix)
 	c.count++
-	r.accepted++
-	r.used += len(c.bytes) - start
-	return len(r.sealed) > chunks, nil
+	r.last++
+	r.budget.used.Add(int64(len(c.bytes) - start))
+	return r.last, len(r.sealed) > chunks, nil
 }
 
 // putPaddedUvarint writes n as a uvarint of exactly three bytes.
@@ -86,27 +133,22 @@ func putPaddedUvarint(b []byte, n int) {
 	b[0], b[1], b[2] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)
 }
 
-// room returns a chunk with size bytes to spare, or nil when the buffer is full
-// for this kind of event.
-func (r *recorder) room(size, code int) *chunk {
-	reserved := code == codeExposure || code == codePurchase || code == codeConversion
-	if !reserved && r.used+size > int(float64(r.limit)*commonShare) {
-		return nil
-	}
+// room returns a chunk with size bytes to spare, or nil when the buffer is full.
+func (r *recorder) room(size int, now time.Time) *chunk {
 	if r.open != nil && cap(r.open.bytes)-len(r.open.bytes) >= size {
 		return r.open
 	}
 	need := max(chunkBytes, size)
-	if r.held+need > r.limit {
+	if !r.budget.take(need) {
 		return nil
 	}
 	r.seal()
-	if r.spare != nil && cap(r.spare.bytes) >= need {
+	if r.spare != nil && cap(r.spare.bytes) == need {
 		r.open, r.spare = r.spare, nil
 	} else {
 		r.open = &chunk{bytes: make([]byte, 0, need)}
 	}
-	r.held += cap(r.open.bytes)
+	r.open.first, r.open.since = r.last+1, now
 	return r.open
 }
 
@@ -117,50 +159,104 @@ func (r *recorder) seal() {
 	}
 }
 
-// refuse counts an event that was not valid.
-func (r *recorder) refuse(code int) {
+// pin returns the sealed chunk that holds a record, or the first one behind it;
+// nil where there is none. Where it is not sealed yet it is now. The chunk can be
+// read until unpin.
+func (r *recorder) pin(index int64) *chunk {
 	r.mu.Lock()
-	r.refused[code].Invalid++
+	defer r.mu.Unlock()
+	if r.last < index {
+		return nil
+	}
+	if n := len(r.sealed); n == 0 || r.sealed[n-1].lastIndex() < index {
+		r.seal()
+	}
+	for _, c := range r.sealed {
+		if c.lastIndex() >= index {
+			c.pins++
+			return c
+		}
+	}
+	return nil
+}
+
+func (r *recorder) unpin(c *chunk) {
+	r.mu.Lock()
+	c.pins--
 	r.mu.Unlock()
 }
 
-// take returns the oldest chunks with at most limit records in all, but at
-// least one chunk if there is any, and how many records they hold.
-func (r *recorder) take(limit int) (chunks []*chunk, records int) {
+// release gives back the memory of the chunks up to an index.
+func (r *recorder) release(upTo int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.sealed) == 0 {
-		r.seal()
-	}
-	n := 0
-	for n < len(r.sealed) && (n == 0 || records+r.sealed[n].count <= limit) {
-		records += r.sealed[n].count
-		n++
-	}
-	chunks = r.sealed[:n:n]
-	r.sealed = r.sealed[n:]
-	return chunks, records
+	r.drop(upTo)
 }
 
-// giveBack returns the memory of chunks that the store has.
-func (r *recorder) giveBack(chunks []*chunk) {
+// evictFrom is how full the buffer may be before it lets go of what the store has
+// and no standby has confirmed: the limit wins. Nothing is shed for its sake.
+const evictFrom = 0.4
+
+// makeRoom lets go of what the store has when there is little room. The lock is
+// held.
+func (r *recorder) makeRoom() {
+	if r.progress == nil || len(r.sealed) == 0 || float64(r.budget.used.Load()) < evictFrom*float64(r.budget.limit) {
+		return
+	}
+	if first := r.sealed[0].first; r.progress.mark(LevelCommitted) >= r.sealed[0].lastIndex() {
+		dropped := r.drop(r.progress.mark(LevelCommitted))
+		r.given += max(0, dropped-max(first-1, r.progress.mark(LevelConfirmed)))
+	}
+}
+
+// evicted returns how many records were given up before they were confirmed.
+func (r *recorder) evicted() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, c := range chunks {
-		r.held -= cap(c.bytes)
-		r.used -= len(c.bytes)
-		if r.spare == nil && cap(c.bytes) == chunkBytes {
+	return r.given
+}
+
+// drop is release with the lock held. It returns the last index dropped.
+func (r *recorder) drop(upTo int64) (last int64) {
+	n := 0
+	for n < len(r.sealed) && r.sealed[n].lastIndex() <= upTo {
+		c := r.sealed[n]
+		r.sealed[n] = nil
+		last = c.lastIndex()
+		r.budget.held.Add(-int64(cap(c.bytes)))
+		r.budget.used.Add(-int64(len(c.bytes)))
+		if r.spare == nil && c.pins == 0 && cap(c.bytes) == chunkBytes {
 			c.bytes, c.count = c.bytes[:0], 0
 			r.spare = c
 		}
+		n++
 	}
+	r.sealed = r.sealed[n:]
+	r.budget.relax()
+	return last
 }
 
-// total returns how many records were ever taken in.
+// total returns the index of the last record ever taken in.
 func (r *recorder) total() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.accepted
+	return r.last
+}
+
+// oldest returns since when the oldest record behind an index is held here; zero
+// for none.
+func (r *recorder) oldest(behind int64) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.sealed {
+		if c.lastIndex() > behind {
+			return c.since
+		}
+	}
+	if r.open != nil && r.open.count > 0 {
+		return r.open.since
+	}
+	return time.Time{}
 }
 
 // close makes every further append fail with ErrClosed.
@@ -170,29 +266,42 @@ func (r *recorder) close() {
 	r.mu.Unlock()
 }
 
-// status returns the bytes held and the counts of refused events by kind.
-func (r *recorder) status() (held int, refused map[Kind]Refused) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	refused = make(map[Kind]Refused)
-	for code, n := range r.refused {
-		if n != (Refused{}) {
-			refused[kindCodes[code]] = n
-		}
+// decodeRecords appends the records of a run, from the one at position skip on,
+// at most limit records and about maxBytes of them, but at least one. One copy of
+// the bytes carries the strings of all of them.
+func decodeRecords(into []Record, run []byte, skip int64, limit, maxBytes int) ([]Record, error) {
+	d := decoder{rest: string(run)}
+	for ; skip > 0 && d.rest != ""; skip-- {
+		d.string()
 	}
-	return r.held, refused
-}
-
-// decode returns the records of a chunk. One copy of the bytes carries the
-// strings of all of them.
-func (c *chunk) decode(into []Record) ([]Record, error) {
-	d := decoder{rest: string(c.bytes)}
-	for d.rest != "" {
+	if len(d.rest) > maxBytes {
+		d.rest = string([]byte(d.rest[:wholeRecords(d.rest, maxBytes)])) // lets go of the rest
+	}
+	for d.rest != "" && limit > 0 {
 		r, err := decodeRecord(d.string())
 		if err != nil {
 			return into, err
 		}
 		into = append(into, r)
+		limit--
+	}
+	if d.bad {
+		return into, errCorrupt
 	}
 	return into, nil
+}
+
+// wholeRecords returns how many bytes of a run the records take that fit into a
+// limit; at least one record.
+func wholeRecords(run string, limit int) int {
+	d := decoder{rest: run}
+	end := 0
+	for d.rest != "" && !d.bad {
+		d.string()
+		if n := len(run) - len(d.rest); n > limit && end > 0 {
+			break
+		}
+		end = len(run) - len(d.rest)
+	}
+	return end
 }

@@ -155,8 +155,10 @@ func (r *refresher) load(ctx context.Context) error {
 	known := r.known
 	r.mu.Unlock()
 	asking, cancel := r.limit(ctx)
-	versions, err := r.store.PlansInEffect(asking, PlansInEffectParams{At: r.clock.Now(), Known: known})
+	start := r.clock.Now()
+	versions, err := r.store.PlansInEffect(asking, PlansInEffectParams{At: start, Known: known})
 	cancel()
+	r.engine.metrics.refresh.record(r.clock.Now().Sub(start))
 	if err != nil {
 		return &storeError{err}
 	}

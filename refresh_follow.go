@@ -30,7 +30,7 @@ func (r *refresher) follow(ctx context.Context, watcher PlanWatcher) {
 	delay := minFollowDelay
 	for {
 		began := r.clock.Now()
-		err := watcher.WatchPlans(ctx, func() { signal(r.changed) })
+		err := watchPlans(ctx, watcher, func() { signal(r.changed) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -49,4 +49,10 @@ func (r *refresher) follow(ctx context.Context, watcher PlanWatcher) {
 		}
 		delay = min(2*delay, maxFollowDelay)
 	}
+}
+
+// watchPlans calls the store, whose panic is an error like any other.
+func watchPlans(ctx context.Context, watcher PlanWatcher, changed func()) (err error) {
+	defer caught(&err)
+	return watcher.WatchPlans(ctx, changed)
 }

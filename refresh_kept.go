@@ -211,5 +211,5 @@ func (r *refresher) flushOwn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	//lint:ignore errcheck what stays behind comes with a later refresh
-	_, _ = r.engine.flusher.flush(ctx)
+	_, _ = r.engine.Flush(ctx)
 }

@@ -414,7 +414,7 @@ func (e *Engine) Report(ctx context.Context, experiment string, opts ReportOptio
 func (r *Report) warnRefused(refused map[Kind]Refused) {
 	var full, invalid int64
 	for _, n := range refused {
-		full, invalid = full+n.Full, invalid+n.Invalid
+		full, invalid = full+n.Full+n.Shed, invalid+n.Invalid
 	}
 	if full == 0 && invalid == 0 {
 		return

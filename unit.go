@@ -1,6 +1,7 @@
 package strata
 
 import (
+	"cmp"
 	"reflect"
 	"strconv"
 )
@@ -46,6 +47,11 @@ func (u *Unit) id(div int) string {
 	default:
 		return u.Request
 	}
+}
+
+// primary returns the id that stands for the unit where one must.
+func (u *Unit) primary() string {
+	return cmp.Or(u.User, u.Device, u.Session, u.Tenant, u.Request)
 }
 
 // copyFrom copies field by field. Assigning the struct copies 16 bytes at a time

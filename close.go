@@ -1,0 +1,157 @@
+package strata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Left is what [Engine.Flush] and [Engine.Close] could not write to the store, in
+// events of this process.
+type Left struct {
+	Memory int64  // in memory alone: behind Close they are lost
+	Spool  int64  // in the spool, on disk: the next process that opens it sends them
+	Dir    string // where the spool is; empty without one
+}
+
+// Total returns how many events the store has not got.
+func (l Left) Total() int64 { return l.Memory + l.Spool }
+
+// String says it in words.
+func (l Left) String() string {
+	switch {
+	case l.Total() == 0:
+		return "nothing left"
+	case l.Spool == 0:
+		return fmt.Sprintf("%d events left in memory", l.Memory)
+	default:
+		return fmt.Sprintf("%d events left in memory, %d in the spool %s", l.Memory, l.Spool, l.Dir)
+	}
+}
+
+// Flush writes everything recorded before the call to the store. It returns what
+// is not written when ctx is done, with an error that says why. That stays in the
+// buffer and the spool, and is still being sent.
+func (e *Engine) Flush(ctx context.Context) (Left, error) { return e.flush(ctx, false) }
+
+// flush is Flush. Where spooled is set it is content, once the store fails, with
+// what is on disk.
+func (e *Engine) flush(ctx context.Context, spooled bool) (Left, error) {
+	targets := make([]int64, len(e.lanes))
+	for i, l := range e.lanes {
+		targets[i] = l.rec.total()
+		l.hurry(LevelCommitted)
+		signal(l.sender.urgent)
+	}
+	var why error
+	for i, l := range e.lanes {
+		if err := l.flush(ctx, e.stopped, targets[i], spooled); err != nil {
+			why = errors.Join(why, err)
+		}
+	}
+	left := e.unwritten(targets)
+	if left.Total() == 0 {
+		return left, nil
+	}
+	return left, fmt.Errorf("strata: %d events are not written: %w", left.Total(), why)
+}
+
+// flush waits until the lane's records up to an index are stored, and its losses.
+func (l *lane) flush(ctx context.Context, done <-chan struct{}, target int64, spooled bool) error {
+	_, losses := l.losses.since(0)
+	for {
+		level := LevelCommitted
+		if spooled && l.spooler != nil && l.sender.reason() != nil {
+			level = LevelSynced // the store fails; the disk will do
+		}
+		l.hurry(level)
+		round, cancel := context.WithTimeout(ctx, flushRound)
+		err := l.progress.wait(round, done, func() bool {
+			return l.progress.levelOf(target) >= level && (level < LevelCommitted || l.progress.losses >= losses)
+		})
+		cancel()
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return errors.Join(err, l.sender.reason())
+		}
+	}
+}
+
+// flushRound is how often a flush looks whether the store has begun to fail.
+const flushRound = 200 * time.Millisecond
+
+// unwritten adds up what of the records up to the lanes' indexes the store has
+// not got.
+func (e *Engine) unwritten(targets []int64) (left Left) {
+	for i, l := range e.lanes {
+		memory, onDisk := l.left(targets[i])
+		left.Memory, left.Spool = left.Memory+memory, left.Spool+onDisk
+	}
+	if e.spool != nil {
+		left.Dir = e.cfg.Spool.Dir
+	}
+	return left
+}
+
+// Close takes no more events, writes what is buffered and stops all goroutines.
+// It returns what was not written to the store when ctx was done, and where it is:
+// what is in memory alone is lost. With a spool it does not wait for a store that
+// fails once everything is on disk. Give it a context of its own, such as one
+// with a deadline made from [context.WithoutCancel]: one that is done already
+// leaves no time to write. A store that does not return from a call although its
+// context is done costs two seconds more, and an error that says so. Assignments
+// go on working with the last snapshot, and record nothing. A second Close waits
+// for the first and returns the same.
+func (e *Engine) Close(ctx context.Context) (Left, error) {
+	e.closing.Do(func() {
+		for _, l := range e.lanes {
+			l.rec.close()
+		}
+		_, e.closeErr = e.flush(ctx, true)
+		e.stop()
+		if e.join() {
+			e.closeErr = errors.Join(e.closeErr, e.finishSpool())
+		} else {
+			e.closeErr = errors.Join(e.closeErr, errStuck)
+		}
+		close(e.stopped)
+		targets := make([]int64, len(e.lanes))
+		for i, l := range e.lanes {
+			targets[i] = l.rec.total()
+		}
+		e.left = e.unwritten(targets)
+	})
+	return e.left, e.closeErr
+}
+
+// finishSpool closes the logs: nobody uses them any more.
+func (e *Engine) finishSpool() (err error) {
+	if e.spool == nil {
+		return nil
+	}
+	for _, l := range e.lanes {
+		err = errors.Join(err, l.spooler.finish())
+	}
+	return errors.Join(err, e.leftovers.close())
+}
+
+// joinTimeout is how long Close waits for a store whose context is done.
+const joinTimeout = 2 * time.Second
+
+// join waits for the goroutines, whose calls of the store have been cancelled.
+// It gives up on a store that does not heed that.
+func (e *Engine) join() bool {
+	joined := make(chan struct{})
+	go func() {
+		e.done.Wait()
+		close(joined)
+	}()
+	timer, stop := e.cfg.Clock.Timer(joinTimeout)
+	defer stop()
+	select {
+	case <-joined:
+		return true
+	case <-timer:
+		return false
+	}
+}
