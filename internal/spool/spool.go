@@ -99,13 +99,20 @@ func Open(cfg Config) (*Spool, error) {
 	if err := cfg.FS.MkdirAll(cfg.Dir); err != nil {
 		return nil, failed("make the folder", cfg.Dir, err)
 	}
-	// Best effort: the folder above may be one that we may not read.
-	_ = cfg.FS.SyncDir(filepath.Dir(cfg.Dir))
+	syncAbove(cfg.FS, cfg.Dir)
 	s := &Spool{cfg: cfg, open: map[[16]byte]bool{}, bytes: map[[16]byte]int64{}}
 	if _, err := s.Leftover(); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// syncAbove makes durable that a folder was made, and those above it. Best effort:
+// they may be folders that we may not read, and then others have made them.
+func syncAbove(fsys FS, dir string) {
+	for above := filepath.Dir(dir); above != dir; dir, above = above, filepath.Dir(above) {
+		_ = fsys.SyncDir(above)
+	}
 }
 
 // Size returns how many bytes the segments take on the disk, those of streams of

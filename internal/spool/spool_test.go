@@ -101,3 +101,8 @@ func TestRoundTripOnDisk(t *testing.T) {
 	_, err = s.Recover(id(1))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// streamName returns the name of a stream's folder.
+func streamName(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}

@@ -3,7 +3,6 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 )
 
 // Sync makes durable what was appended before it was called, and returns the last
@@ -99,9 +98,10 @@ func (l *Log) flush(p *pending) error {
 		}
 	}
 	if p.above {
-		if err := l.fs.SyncDir(filepath.Dir(l.dir)); err != nil {
-			return failed("sync", filepath.Dir(l.dir), err)
+		if err := l.fs.SyncDir(l.spool.cfg.Dir); err != nil {
+			return failed("sync", l.spool.cfg.Dir, err)
 		}
+		syncAbove(l.fs, l.spool.cfg.Dir)
 	}
 	return nil
 }
