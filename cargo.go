@@ -8,12 +8,18 @@ type cargo struct {
 }
 
 // run is a chunk of memory or a frame of the spool: records that follow each
-// other, each behind its length.
+// other, each behind its length. One without records stands for the end.
 type run struct {
 	first, count int64
 	bytes        []byte
 	reason       string // why those before it are missing, if they are
-	release      func() // the bytes are not read any more
+	release      func() // to be called when the bytes are not read any more; nil for nothing
+}
+
+func (r *run) done() {
+	if r.release != nil {
+		r.release()
+	}
 }
 
 func (r *run) last() int64 { return r.first + r.count - 1 }
@@ -44,19 +50,22 @@ func gather(from int64, limit, maxBytes int, runAt func(int64) (run, error)) (ca
 	for len(load.records) < limit && maxBytes > 0 {
 		next := load.first + int64(len(load.records))
 		r, err := runAt(next)
-		if err != nil || r.count == 0 {
+		if err != nil {
 			return load, err
 		}
 		if r.first > next {
 			if len(load.records) > 0 {
-				r.release()
+				r.done()
 				return load, nil
 			}
 			load.first, load.reason, next = r.first, r.reason, r.first
 		}
+		if r.count == 0 {
+			return load, nil
+		}
 		before := len(load.records)
 		load.records, err = decodeRecords(load.records, r.bytes, next-r.first, limit-before, maxBytes)
-		r.release()
+		r.done()
 		if err != nil {
 			load.records = load.records[:before]
 			if before == 0 {

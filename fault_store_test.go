@@ -22,6 +22,7 @@ type shelf struct {
 	random   *rand.Rand
 	streams  map[strata.StreamID]*shelved
 	standby  map[strata.StreamID]int64 // cursors there; nil means that there is none
+	silent   bool                      // nobody is told of the standby: what it lacks when it takes over is lost
 	fault    func(op string) fault     // what happens to a call; nil means nothing
 	hits     map[string]int            // how often each branch was taken
 	attempts int
@@ -68,7 +69,7 @@ func (s *shelf) withStandby() *shelf {
 	return s
 }
 
-func (s *shelf) Confirms() bool { return s.standby != nil }
+func (s *shelf) Confirms() bool { return s.standby != nil && !s.silent }
 
 func (s *shelf) Confirmed(ctx context.Context, params strata.ConfirmedParams) ([]int64, error) {
 	return faulted(ctx, s, "confirm", func() ([]int64, error) {

@@ -92,28 +92,50 @@ func (l *lane) load(from int64, limit, maxBytes int) (cargo, error) {
 	return load, err
 }
 
-// runAt returns the run that holds a record, or the first one behind it; none
-// where there is none.
+// runAt returns the run that holds a record, or the first one behind it. Where all
+// from there on are lost, it is an empty one behind the last.
 func (l *lane) runAt(from int64) (run, error) {
-	var onDisk run
-	if l.spooler != nil && from <= l.spooler.last.Load() {
-		var err error
-		if onDisk, err = l.spooler.disk.runAt(from); err != nil {
-			return run{}, err
+	for {
+		spooled := l.spooled()
+		var onDisk run
+		if from <= spooled {
+			var err error
+			if onDisk, err = l.spooler.disk.runAt(from); err != nil || onDisk.count > 0 && onDisk.first <= from {
+				return onDisk, err
+			}
 		}
-		if onDisk.count > 0 && onDisk.first <= from {
-			return onDisk, nil
+		c, last := l.rec.pin(from)
+		if (c == nil || c.first > from) && from > spooled && from <= l.spooled() {
+			if c != nil {
+				l.rec.unpin(c)
+			}
+			continue // it went from memory to disk between the two looks
 		}
+		return l.nearer(onDisk, c, last), nil
 	}
-	c := l.rec.pin(from)
-	if c == nil {
-		return onDisk, nil
-	}
-	if onDisk.count > 0 && onDisk.first <= c.first {
+}
+
+// nearer returns the run that comes first.
+func (l *lane) nearer(onDisk run, c *chunk, last int64) run {
+	switch {
+	case c == nil && onDisk.count == 0:
+		return run{first: last + 1, reason: gapFailover}
+	case c == nil:
+		return onDisk
+	case onDisk.count > 0 && onDisk.first <= c.first:
 		l.rec.unpin(c)
-		return onDisk, nil
+		return onDisk
+	default:
+		return run{first: c.first, count: c.count, bytes: c.bytes, reason: gapFailover, release: func() { l.rec.unpin(c) }}
 	}
-	return run{first: c.first, count: c.count, bytes: c.bytes, reason: gapFailover, release: func() { l.rec.unpin(c) }}, nil
+}
+
+// spooled returns up to where records have gone to the spool.
+func (l *lane) spooled() int64 {
+	if l.spooler == nil {
+		return 0
+	}
+	return l.spooler.last.Load()
 }
 
 func (l *lane) total() int64 { return l.rec.total() }
@@ -184,9 +206,6 @@ func earlier(a, b time.Time) time.Time {
 // alone, and how many are safe in the spool.
 func (l *lane) left(total int64) (memory, onDisk int64) {
 	committed := l.progress.mark(LevelCommitted)
-	written := int64(0)
-	if l.spooler != nil {
-		written = l.spooler.last.Load()
-	}
+	written := l.spooled()
 	return max(0, total-max(committed, written)), max(0, min(written, total)-committed)
 }

@@ -160,13 +160,13 @@ func (r *recorder) seal() {
 }
 
 // pin returns the sealed chunk that holds a record, or the first one behind it;
-// nil where there is none. Where it is not sealed yet it is now. The chunk can be
-// read until unpin.
-func (r *recorder) pin(index int64) *chunk {
+// nil where there is none, with the index of the last record ever. Where it is not
+// sealed yet it is now. The chunk can be read until unpin.
+func (r *recorder) pin(index int64) (c *chunk, last int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last < index {
-		return nil
+		return nil, r.last
 	}
 	if n := len(r.sealed); n == 0 || r.sealed[n-1].lastIndex() < index {
 		r.seal()
@@ -174,10 +174,10 @@ func (r *recorder) pin(index int64) *chunk {
 	for _, c := range r.sealed {
 		if c.lastIndex() >= index {
 			c.pins++
-			return c
+			return c, r.last
 		}
 	}
-	return nil
+	return nil, r.last
 }
 
 func (r *recorder) unpin(c *chunk) {

@@ -30,9 +30,10 @@ type sender struct {
 	observe  *engineMetrics
 
 	// Only the goroutine that sends uses these.
-	next   int64 // index of the next record to send
-	size   int   // records a send: fewer after one that took too long
-	unsure bool  // the outcome of the last send is unknown
+	next   int64     // index of the next record to send
+	size   int       // records a send: fewer after one that took too long
+	unsure bool      // the outcome of the last send is unknown
+	heard  time.Time // when the store last told where the stream stands
 
 	mu      sync.Mutex
 	doubt   bool  // the store may have lost what it acknowledged
@@ -139,6 +140,11 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 	generation := s.addLosses(&batch)
 	if len(batch.Records) == 0 && batch.Gap == 0 && batch.Losses == nil {
 		s.succeeded()
+		// A failover while there is nothing to send would go unnoticed.
+		if s.next > 1 && s.clock.Now().Sub(s.heard) > silence {
+			s.suspect()
+			return true, nil
+		}
 		return false, nil
 	}
 	s.unsure = true
@@ -150,7 +156,8 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 		}
 		return true, err
 	}
-	s.observe.stored(len(batch.Records), s.clock.Now().Sub(start))
+	s.heard = s.clock.Now()
+	s.observe.stored(s.heard.Sub(start))
 	s.unsure = false
 	s.next = batch.Last() + 1
 	s.size = min(2*s.size, s.limit)
@@ -188,6 +195,7 @@ func (s *sender) align(ctx context.Context) error {
 	s.mu.Unlock()
 	s.next = cursor + 1
 	s.unsure = false
+	s.heard = s.clock.Now()
 	s.arrived(cursor)
 	return nil
 }
@@ -197,6 +205,9 @@ func (s *sender) arrived(upTo int64) {
 	s.progress.advance(LevelCommitted, upTo)
 	s.src.committed(upTo)
 }
+
+// silence is how long a sender that has nothing to send trusts what it knows.
+const silence = time.Minute
 
 const (
 	backoffFirst = 100 * time.Millisecond

@@ -81,7 +81,7 @@ func (s *spooler) run(ctx context.Context) {
 // writeAll writes all that was taken in, and reports whether it could.
 func (s *spooler) writeAll() bool {
 	for {
-		c := s.lane.rec.pin(s.last.Load() + 1)
+		c, _ := s.lane.rec.pin(s.last.Load() + 1)
 		if c == nil {
 			s.noteLosses()
 			if s.wanted.Swap(false) {
@@ -98,11 +98,12 @@ func (s *spooler) writeAll() bool {
 	}
 }
 
-// write puts a chunk on disk. What the store has by now, while the disk was full,
-// need not go there.
+// write puts a chunk on disk. What is confirmed by now, while the disk was full,
+// need not go there. (What is merely committed must: that it was written is
+// promised of all records up to the last that was.)
 func (s *spooler) write(c *chunk) error {
 	last := c.lastIndex()
-	if s.lane.progress.mark(LevelCommitted) >= last {
+	if s.lane.progress.mark(LevelConfirmed) >= last {
 		s.last.Store(last)
 		return nil
 	}
@@ -278,7 +279,7 @@ func (d *diskSource) runAt(from int64) (run, error) {
 		d.frame, d.next = frame, frame.First+int64(frame.Count)
 	}
 	f := &d.frame
-	return run{first: f.First, count: int64(f.Count), bytes: f.Payload, reason: lossReason(f.Lost), release: func() {}}, nil
+	return run{first: f.First, count: int64(f.Count), bytes: f.Payload, reason: lossReason(f.Lost)}, nil
 }
 
 func (d *diskSource) close() {

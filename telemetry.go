@@ -87,7 +87,7 @@ type engineMetrics struct {
 }
 
 // stored counts a batch that the store took.
-func (m *engineMetrics) stored(_ int, d time.Duration) {
+func (m *engineMetrics) stored(d time.Duration) {
 	m.batches.Add(1)
 	m.ingest.record(d)
 }

@@ -104,8 +104,9 @@ type Terms struct {
 	// Safe is the level from which on nothing may be lost.
 	Safe strata.Level
 
-	// MaxLost is how many indexes may lie in gaps, in all.
-	MaxLost int64
+	// MaxLost is how many indexes may lie in gaps, in all, and MaxMissing how
+	// many events that reached Safe may be among them.
+	MaxLost, MaxMissing int64
 
 	// Left is how many events the writers say that they could not write, and
 	// Complete that none of them was killed, so that everything must add up.
@@ -124,7 +125,7 @@ func (l *Ledger) Check(e *Evidence, terms Terms) error {
 		times[r.ID]++
 	}
 	lost := e.Lost()
-	errs = append(errs, l.safe(times, terms, lost)...)
+	errs = append(errs, l.safe(times, terms)...)
 	errs = append(errs, l.once(times)...)
 	errs = append(errs, e.gapless()...)
 	if lost > terms.MaxLost {
@@ -138,8 +139,8 @@ func (l *Ledger) Check(e *Evidence, terms Terms) error {
 
 const maxComplaints = 10
 
-// safe checks I1. What is in gaps cannot be named: as many may be missing.
-func (l *Ledger) safe(times map[string]int, terms Terms, lost int64) (errs []error) {
+// safe checks I1.
+func (l *Ledger) safe(times map[string]int, terms Terms) (errs []error) {
 	missing := 0
 	for id, level := range l.levels {
 		if level >= terms.Safe && times[id] == 0 {
@@ -148,7 +149,7 @@ func (l *Ledger) safe(times map[string]int, terms Terms, lost int64) (errs []err
 			}
 		}
 	}
-	if int64(missing) <= min(lost, terms.MaxLost) {
+	if int64(missing) <= terms.MaxMissing {
 		return nil
 	}
 	return append(errs, fmt.Errorf("I1: %d events are missing", missing))
