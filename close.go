@@ -12,7 +12,7 @@ import (
 type Left struct {
 	Memory int64  // in memory alone: behind Close they are lost
 	Spool  int64  // in the spool, on disk: the next process that opens it sends them
-	Dir    string // where the spool is; empty without one
+	Dir    string // where the spool is; empty where nothing is in it
 }
 
 // Total returns how many events the store has not got.
@@ -87,7 +87,7 @@ func (e *Engine) unwritten(targets []int64) (left Left) {
 		memory, onDisk := l.left(targets[i])
 		left.Memory, left.Spool = left.Memory+memory, left.Spool+onDisk
 	}
-	if e.spool != nil {
+	if left.Spool > 0 {
 		left.Dir = e.cfg.Spool.Dir
 	}
 	return left
@@ -103,24 +103,26 @@ func (e *Engine) unwritten(targets []int64) (left Left) {
 // go on working with the last snapshot, and record nothing. A second Close waits
 // for the first and returns the same.
 func (e *Engine) Close(ctx context.Context) (Left, error) {
-	e.closing.Do(func() {
-		for _, l := range e.lanes {
-			l.rec.close()
-		}
-		_, e.closeErr = e.flush(ctx, true)
-		e.stop()
-		if e.join() {
-			e.closeErr = errors.Join(e.closeErr, e.finishSpool())
-		} else {
-			e.closeErr = errors.Join(e.closeErr, errStuck)
-		}
-		close(e.stopped)
-		targets := make([]int64, len(e.lanes))
-		for i, l := range e.lanes {
-			targets[i] = l.rec.total()
-		}
-		e.left = e.unwritten(targets)
-	})
+	if e.closing.Swap(true) {
+		<-e.stopped
+		return e.left, e.closeErr
+	}
+	for _, l := range e.lanes {
+		l.rec.close()
+	}
+	_, e.closeErr = e.flush(ctx, true)
+	e.stop()
+	if e.join() {
+		e.closeErr = errors.Join(e.closeErr, e.finishSpool())
+	} else {
+		e.closeErr = errors.Join(e.closeErr, errStuck)
+	}
+	targets := make([]int64, len(e.lanes))
+	for i, l := range e.lanes {
+		targets[i] = l.rec.total()
+	}
+	e.left = e.unwritten(targets)
+	close(e.stopped)
 	return e.left, e.closeErr
 }
 

@@ -30,7 +30,7 @@ type Engine struct {
 	confirmer    Confirmer // nil where what is stored counts as confirmed
 	cfg          Config
 	budget       *budget
-	lost         *exposureFilter // exposures whose units were counted as having lost events
+	lost         lostUnits
 	refresher    *refresher
 	spool        *spool.Spool  // nil without one
 	leftovers    *leftovers    // nil without a spool
@@ -39,7 +39,7 @@ type Engine struct {
 
 	lastTime atomic.Int64 // of an event, in microseconds
 
-	closing  sync.Once
+	closing  atomic.Bool
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 	stopped  chan struct{} // closed when nothing is written any more
@@ -67,7 +67,6 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	e := &Engine{
 		store: guarded{store}, cfg: cfg, stopped: make(chan struct{}),
 		filter: newExposureFilter(cfg.ExposureFilter),
-		lost:   newExposureFilter(lostFilter),
 	}
 	if e.confirmer, err = confirmerOf(store); err != nil {
 		return nil, err
@@ -88,9 +87,6 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 	e.start(background, store)
 	return e, nil
 }
-
-// lostFilter is how many exposures are remembered whose units have lost events.
-const lostFilter = 1 << 13
 
 // openLanes makes the streams of this process, and their logs in the spool.
 func (e *Engine) openLanes() (err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/audit"
@@ -52,6 +53,7 @@ const (
 	hang      fault = "hangs"
 	hangAfter fault = "hangs after it was done"
 	panics    fault = "panics"
+	slow      fault = "takes a second"
 )
 
 var anyFault = []fault{noFault, noFault, before, after, hang, hangAfter, panics}
@@ -89,7 +91,12 @@ func faulted[T any](ctx context.Context, s *shelf, op string, do func() (T, erro
 		f = s.fault(op)
 	}
 	s.hits[op+" "+string(f)]++
-	if f == noFault || f == after || f == hangAfter {
+	if f == slow {
+		s.mu.Unlock()
+		<-time.After(time.Second)
+		s.mu.Lock()
+	}
+	if f == slow || f == noFault || f == after || f == hangAfter {
 		result, err = do()
 	}
 	s.mu.Unlock()

@@ -151,9 +151,34 @@ func (l *losses) since(generation int64) (*Losses, int64) {
 	return &all, l.generation
 }
 
+// lostUnits remembers which units were counted, each in each experiment that it
+// was exposed to.
+type lostUnits struct {
+	mu   sync.Mutex
+	seen map[uint64]struct{}
+}
+
+// maxLostUnits bounds what is remembered to some megabytes. Units beyond are not
+// counted any more: the tests of balance have enough by then.
+const maxLostUnits = 1 << 17
+
+// first reports whether a mark is new.
+func (s *lostUnits) first(mark uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.seen[mark]; known || len(s.seen) == maxLostUnits {
+		return false
+	}
+	if s.seen == nil {
+		s.seen = make(map[uint64]struct{})
+	}
+	s.seen[mark] = struct{}{}
+	return true
+}
+
 // noteLostUnit counts the unit as one that has lost an event, once in each
 // experiment that it was exposed to by this process. It runs under overload
-// only, and allocates when an experiment is met for the first time.
+// only, and allocates when a unit loses its first event.
 func (e *Engine) noteLostUnit(u *Unit, l *losses) {
 	a := e.Assign(*u)
 	for d := range a.All() {
@@ -162,11 +187,8 @@ func (e *Engine) noteLostUnit(u *Unit, l *losses) {
 			continue
 		}
 		t := &exp.treatments[d.treatment]
-		x := mix(d.hash, t.mark)
-		if !e.filter.seen(x) || e.lost.seen(x) {
-			continue
+		if mark := mix(d.hash, t.mark); e.filter.seen(mark) && e.lost.first(mark) {
+			l.addUnit(unitLoss{exp.key, exp.phase, t.key})
 		}
-		e.lost.note(x)
-		l.addUnit(unitLoss{exp.key, exp.phase, t.key})
 	}
 }
