@@ -28,7 +28,7 @@ const (
 func small(t testing.TB) *crashfs.FS {
 	t.Helper()
 	mem := crashfs.New()
-	l, err := openMem(t, mem, 512).Create(id(1))
+	l, err := openMem(t, mem, 384).Create(id(1))
 	require.NoError(t, err)
 	for i := int64(1); i <= smallFrames; i++ {
 		require.NoError(t, l.Append(i, 1, fmt.Appendf(nil, "record %d", i)))
@@ -53,7 +53,7 @@ func frameAt(off int) int64 {
 // there, and that each loss is told.
 func checkSmall(t *testing.T, mem *crashfs.FS, mark int64, lost func(i int64) bool, why string) (corrupt int64) {
 	t.Helper()
-	l, err := openMem(t, mem, 512).Recover(id(1))
+	l, err := openMem(t, mem, 384).Recover(id(1))
 	require.NoError(t, err, why)
 	var want []frame
 	next := int64(1)
@@ -129,7 +129,7 @@ func TestU4EveryZeroedFrame(t *testing.T) {
 // A sector that cannot be read is lost, not the log.
 func TestUnreadablePartsAreDamage(t *testing.T) {
 	mem := small(t)
-	sp := openMem(t, mem, 512)
+	sp := openMem(t, mem, 384)
 	mem.Inject(func(op crashfs.Op, _ string, _ int) error {
 		if op == crashfs.Read {
 			return fmt.Errorf("a broken sector")

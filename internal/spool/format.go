@@ -7,9 +7,9 @@ package spool
 // A spool is a folder. The folder of a stream in it has the stream's UUID as name
 // (36 characters, lower case). In it are
 //
-//	LOCK                          empty; locked with flock by whoever has the stream open
-//	FFFFFFFFFFFFFFFFFFFF-SSSSSSSS.seg   a segment: F the lowest index it may hold, S its number, decimal
-//	….tmp                         a segment in the making, to be ignored
+//	LOCK                                empty; locked with flock by whoever has the stream open
+//	FFFFFFFFFFFFFFFFFFFF-SSSSSSSS.seg   a segment: F one more than the last index appended before it, S its number, decimal
+//	….tmp                               a segment in the making, to be ignored
 //
 // Segments are numbered from 1 in the order they were made. A segment takes the
 // place of what older ones hold from its F on: a frame that begins at the F of any
@@ -57,6 +57,8 @@ package spool
 // is no good frame look for the next one in steps of 8 bytes. Let the mark be the
 // highest durable of all good frames. An index that is missing was lost to damage
 // if it is not above the mark (it had been on disk), and to a torn write if it is.
+// It was lost if there is damage where it should be, or if all of the indexes up to
+// the F of a segment that is not the first are not there; otherwise nobody appended it.
 
 import (
 	"encoding/binary"

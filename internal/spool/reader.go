@@ -186,12 +186,12 @@ func (r *Reader) choose() (*segment, error) {
 	if l.closed {
 		return nil, ErrClosed
 	}
-	for _, s := range l.segs {
-		if s.seq <= r.seq {
-			continue
-		}
-		r.bad = r.bad || s.broken
-		if s.hi >= r.next {
+	for i, s := range l.segs {
+		if s.seq > r.seq && s.hi >= r.next {
+			// The record before a segment's first index was appended. If it is
+			// not in the segment before, it is lost; if it is, damage behind it
+			// does not matter, as what was there was written again.
+			r.bad = s.first > r.next && (r.bad || i > 0)
 			r.end, r.stop = s.off, s.limit
 			return s, nil
 		}

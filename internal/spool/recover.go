@@ -55,13 +55,12 @@ func (l *Log) survey() error {
 	if len(all) > 0 {
 		v.next = all[0].first
 	}
-	for i, seg := range all {
+	for _, seg := range all {
+		if !seg.void() {
+			v.bad = seg.first > v.next // as in Reader.choose
+		}
 		if err := v.segment(seg); err != nil {
 			return err
-		}
-		if i+1 < len(all) && (!v.over || all[i+1].seq != seg.seq+1) {
-			all[i+1].broken = true
-			v.bad = true
 		}
 	}
 	v.close()
@@ -105,6 +104,9 @@ func replace(all []*segment) {
 		}
 	}
 }
+
+// void tells whether later segments replace all that this one may hold.
+func (s *segment) void() bool { return s.limit > 0 && s.first >= s.limit }
 
 // surveyor goes through all segments of a log.
 type surveyor struct {

@@ -12,7 +12,7 @@ import (
 // segment is one file of a log. The log's lock guards it.
 type segment struct {
 	name  string
-	first int64 // lowest index it may hold
+	first int64 // lowest index it may hold; the one before it was appended
 	seq   int64
 	seed  uint32
 	size  int64 // bytes on the disk
@@ -26,7 +26,6 @@ type segment struct {
 
 	lo, hi int64 // indexes of the first and last record; 0: none
 	limit  int64 // frames from this index on are replaced by a later segment's; 0: none
-	broken bool  // something may be missing between the segment before and this one
 	frames int64
 	chain  uint32
 }
