@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -97,7 +98,7 @@ func BenchmarkRead(b *testing.B) {
 			r := l.Reader(1)
 			for b.Loop() {
 				_, err := r.Next()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					require.NoError(b, r.Close())
 					r = l.Reader(1)
 					_, err = r.Next()

@@ -50,6 +50,11 @@ func TestU3EveryCrashKeepsWhatWasDurable(t *testing.T) {
 // there were.
 func crashHistory(t *testing.T, steps []step, failing bool, seed uint64, k int, kill bool, hits *crashHits) int {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("history %d, operation %d, only the process ended: %t; injected faults: %t; steps %+v", seed, k, kill, failing, steps)
+		}
+	}()
 	mem := crashfs.New()
 	sp := openMem(t, mem, 1024)
 	r := rand.New(rand.NewPCG(seed, uint64(k)))

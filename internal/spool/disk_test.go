@@ -4,6 +4,7 @@ package spool_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -101,7 +102,7 @@ func TestFullDiskForReal(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("no tmpfs can be mounted here: %v: %s", err, out)
 	}
-	t.Cleanup(func() { require.NoError(t, exec.Command("umount", dir).Run()) })
+	t.Cleanup(func() { require.NoError(t, exec.CommandContext(context.Background(), "umount", dir).Run()) })
 	sp := open(t, spool.Config{Dir: dir, SegmentBytes: 256 << 10})
 	l, err := sp.Create(id(1))
 	require.NoError(t, err)

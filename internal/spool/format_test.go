@@ -3,6 +3,7 @@ package spool_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"math"
@@ -158,7 +159,7 @@ func FuzzRecover(f *testing.F) {
 		r := l.Reader(1)
 		for {
 			frame, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			require.NoError(t, err)

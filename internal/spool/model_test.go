@@ -112,7 +112,7 @@ func (m *model) check(t require.TestingT, l *spool.Log, must int64) (got reading
 	seen := map[int64]bool{}
 	for {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

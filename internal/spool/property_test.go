@@ -1,6 +1,7 @@
 package spool_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -87,7 +88,7 @@ func (w *world) trim(t *rapid.T) {
 func (w *world) read(t *rapid.T) {
 	for range rapid.IntRange(1, 6).Draw(t, "frames") {
 		f, err := w.reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			for _, have := range w.m.frames {
 				require.False(t, have.taken && have.first > max(w.read1, w.m.trimmed), "frame %d is not read; %s", have.first, &w.m)
 			}
@@ -188,7 +189,7 @@ func follow(t *testing.T, l *spool.Log, frames int64, trims bool) {
 	last := int64(0)
 	for last < frames {
 		f, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			continue
 		}
 		if err != nil || f.First <= last || f.First > l.Last() || string(f.Payload) != fmt.Sprintf("payload %d", f.First) {

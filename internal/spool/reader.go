@@ -59,7 +59,6 @@ type Reader struct {
 	stop int64    // frames from this index on are to be ignored; 0: none
 	next int64    // lowest index to return
 	bad  bool     // what is missing before the next frame may be damaged
-	over bool     // the segment's footer was seen
 	shut bool
 }
 
@@ -186,12 +185,13 @@ func (r *Reader) choose() (*segment, error) {
 	if l.closed {
 		return nil, ErrClosed
 	}
-	for i, s := range l.segs {
+	for _, s := range l.segs {
 		if s.seq > r.seq && s.hi >= r.next {
 			// The record before a segment's first index was appended. If it is
 			// not in the segment before, it is lost; if it is, damage behind it
-			// does not matter, as what was there was written again.
-			r.bad = s.first > r.next && (r.bad || i > 0)
+			// does not matter, as what was there was written again. What was
+			// before the first segment has been trimmed.
+			r.bad = s.first > r.next && (r.bad || s.first > l.segs[0].first)
 			r.end, r.stop = s.off, s.limit
 			return s, nil
 		}

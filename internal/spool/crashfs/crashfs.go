@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -374,9 +375,7 @@ func (f *FS) SyncDir(name string) error {
 	}
 	d.log = nil
 	clear(d.durable)
-	for base, n := range d.now {
-		d.durable[base] = n
-	}
+	maps.Copy(d.durable, d.now)
 	return nil
 }
 
