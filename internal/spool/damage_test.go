@@ -2,6 +2,7 @@ package spool_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -196,4 +197,35 @@ func TestLostSegment(t *testing.T) {
 			require.NoError(t, l.Remove())
 		})
 	}
+}
+
+// A machine that goes down while replaced segments are deleted may leave one that
+// begins behind the one that replaces it: what that holds must not be taken for old.
+func TestReplacedSegmentIsLeftBehind(t *testing.T) {
+	mem := crashfs.New()
+	l, err := openMem(t, mem, 256).Create(id(1))
+	require.NoError(t, err)
+	for i := int64(1); i <= 4; i++ { // two in a segment
+		require.NoError(t, l.Append(i, 1, make([]byte, 40)))
+	}
+	mem.Inject(func(op crashfs.Op, name string, n int) error {
+		if op == crashfs.Sync && n == 1 || op == crashfs.Remove && name == segmentPath(3, 2) {
+			return syscall.EIO
+		}
+		return nil
+	})
+	_, err = l.Sync()
+	require.NoError(t, err)
+	mem.Kill()
+	names, err := mem.List(memDir + "/" + streamName(id(1)))
+	require.NoError(t, err)
+	require.Len(t, names, 3, "the lock, a replaced segment, and the new one")
+	sp := openMem(t, mem, 256)
+	l, err = sp.Recover(id(1))
+	require.NoError(t, err)
+	require.Len(t, readAll(t, l, 1), 4)
+	size := sp.Size()
+	require.NoError(t, l.Trim(0))
+	require.Equal(t, size-256, sp.Size(), "it is deleted when something is")
+	require.NoError(t, l.Remove())
 }

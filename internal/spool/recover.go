@@ -52,8 +52,8 @@ func (l *Log) survey() error {
 	}
 	replace(all)
 	v := surveyor{log: l}
-	if len(all) > 0 {
-		v.next = all[0].first
+	if i := slices.IndexFunc(all, func(s *segment) bool { return !s.void() }); i >= 0 {
+		v.next = all[i].first
 	}
 	for _, seg := range all {
 		if !seg.void() {
@@ -64,7 +64,13 @@ func (l *Log) survey() error {
 		}
 	}
 	v.close()
-	l.segs = all
+	for _, seg := range all {
+		if seg.void() {
+			l.doomed = append(l.doomed, seg)
+		} else {
+			l.segs = append(l.segs, seg)
+		}
+	}
 	return nil
 }
 
