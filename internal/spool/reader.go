@@ -58,6 +58,7 @@ type Reader struct {
 	end  int64    // how far it may be read
 	stop int64    // frames from this index on are to be ignored; 0: none
 	next int64    // lowest index to return
+	seen int64    // last index of the frames so far, those not returned included
 	bad  bool     // what is missing before the next frame may be damaged
 	shut bool
 }
@@ -102,6 +103,12 @@ func (r *Reader) take(h head, payload []byte) (Frame, bool) {
 	if h.flags != flagRecords || r.stop > 0 && h.idx >= r.stop {
 		return Frame{}, false
 	}
+	if h.idx <= r.seen {
+		// Written again; or the machine went down before anything was synced,
+		// and left a frame that was refused and not the one in its place.
+		return Frame{}, false
+	}
+	r.seen = h.last()
 	lost := None
 	if h.idx > r.next {
 		lost = r.reason()

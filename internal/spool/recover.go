@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -96,7 +97,7 @@ func (l *Log) find() ([]*segment, error) {
 			size: size, off: size, synced: size, sealed: true,
 		})
 	}
-	slices.SortFunc(all, func(a, b *segment) int { return int(a.seq - b.seq) })
+	slices.SortFunc(all, func(a, b *segment) int { return cmp.Compare(a.seq, b.seq) })
 	return all, nil
 }
 
