@@ -21,7 +21,7 @@ type crashHits struct {
 // and nothing else than what was appended.
 func TestU3EveryCrashKeepsWhatWasDurable(t *testing.T) {
 	s := seed.Of(t)
-	histories := 16
+	histories := 10
 	if seed.Long() {
 		histories = 1000
 	}
