@@ -52,6 +52,16 @@ type Config struct {
 	// Nil means UTC.
 	Zone *time.Location
 
+	// Standbys are connection strings, one for each server that may take over
+	// as the primary; list the present one as well, so that the list stays true
+	// when they have changed places. An engine then keeps events until all of
+	// them have them ([Store.Confirmed]), and sends again what a failover has
+	// lost. The role needs to read the table stream there. A standby that is
+	// down keeps neither Open nor writers from working, but what is written
+	// meanwhile stays with the engines. Leave target_session_attrs out. Empty
+	// means that what is stored counts as confirmed.
+	Standbys []string
+
 	// PseudonymKey replaces the ids of users, devices, sessions and requests by a
 	// keyed hash before they are stored (not those of tenants), so that the
 	// database alone names nobody. At least 16 bytes, the same in every process

@@ -11,15 +11,18 @@ import (
 
 const dsnForm = "the form is postgres://user:password@host:5432/database?sslmode=require, with special characters of the password written as %XX"
 
-// parseDSN reads a connection string.
-func parseDSN(dsn string) (*pgxpool.Config, error) {
+// parseDSN reads a connection string, which errors call by the name of the field
+// that holds it, and adds what it leaves open.
+func parseDSN(field, dsn string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return nil, &ConfigError{Field: "dsn", Cure: "cannot be read" + reason(dsn, err) + "; " + dsnForm}
+		return nil, &ConfigError{Field: field, Cure: "cannot be read" + reason(dsn, err) + "; " + dsnForm}
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "strata"
 	}
+	cfg.ConnConfig.OnNotice = OnNotice
+	impatient(&cfg.ConnConfig.Config, dsn)
 	return cfg, nil
 }
 

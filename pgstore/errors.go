@@ -74,7 +74,7 @@ var cures = map[string]struct {
 	"3D000": {ErrConnection, "create the database, or correct its name in the connection string"},
 	"53300": {ErrConnection, cureBusy},
 	"57P03": {ErrConnection, "the server is starting or stopping; try again"},
-	"25006": {ErrConnection, "the server is a standby or read-only; add target_session_attrs=read-write to the connection string and list all hosts in it"},
+	"25006": {ErrConnection, "the server is a standby or read-only; list all hosts in the connection string"},
 	"42501": {ErrPrivilege, "let the schema's owner run the statements of pgstore.RolesSQL for this role; to migrate, connect as a role that may create the schema and owns its tables"},
 	"3F000": {ErrSchemaVersion, cureMigrate},
 	"42P01": {ErrSchemaVersion, cureMigrate},
@@ -85,11 +85,12 @@ var cures = map[string]struct {
 
 // failure makes an error of this package out of the driver's. An error of a call
 // whose context is done matches the context's. It returns nil for nil, and
-// leaves alone what is an [Error] already.
+// leaves alone what is an [Error] already. Where the error says that the server
+// is gone, connections that are our own are given up.
 func (s *Store) failure(ctx context.Context, doing string, err error) error {
 	err = failure(ctx, doing, err)
-	if server, ok := errors.AsType[*pgconn.PgError](err); ok && server.Code == "25006" && s.owned && s.pool != nil {
-		s.pool.Reset() // the other connections lead to the same standby
+	if err != nil && s.owned && s.pool != nil {
+		s.reset.after(err, s.pool, s.cfg.Clock)
 	}
 	return err
 }

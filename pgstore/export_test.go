@@ -140,3 +140,6 @@ func (s *Store) Lose(t testing.TB, tables ...string) {
 	_, err := s.pool.Exec(t.Context(), s.sql(`update {schema}.rollup_control set config = 0, diversions = 0`))
 	require.NoError(t, err)
 }
+
+// Pool returns the store's connections.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }

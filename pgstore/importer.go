@@ -247,7 +247,7 @@ func lostConnection(err error) bool {
 	case "08", "53", "57": // connection, resources, an operator
 		return true
 	}
-	return worthRetrying(err)
+	return worthRetrying(err) || server.Code == stateLockNotAvailable
 }
 
 func (m *importer) skip() {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -81,7 +80,7 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 	if n := len(batch.Records); len(dead)*maxRejected > n && n >= maxRejected {
 		return fmt.Errorf("%w: %d of %d records cannot be stored, the first because: %w", ErrSchemaChanged, len(dead), n, dead[0].err)
 	}
-	return s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
+	return s.inTx(ctx, bounded, func(tx pgx.Tx) error {
 		id, place, err := s.advance(ctx, tx, batch, len(dead))
 		if err != nil {
 			return err
@@ -238,7 +237,7 @@ func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, 
 	}
 	var last int64
 	var fenced bool
-	err := s.inTx(ctx, readCommitted, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, bounded, func(tx pgx.Tx) error {
 		// A first batch may be under way, whose row cannot be seen yet: the
 		// unique key waits for it.
 		tag, err := tx.Exec(ctx, s.sql(`insert into {schema}.stream (stream_id, last_idx) values ($1::uuid, 0) on conflict (stream_id) do nothing`), params.Stream.String())
@@ -260,29 +259,3 @@ func (s *Store) Cursor(ctx context.Context, params strata.CursorParams) (int64, 
 }
 
 var errUnknownStream = errors.New("pgstore: unknown stream")
-
-// rollbackTimeout bounds how long a connection may take to say that it gave up.
-const rollbackTimeout = 5 * time.Second
-
-// readCommitted is how every transaction runs that writes: a statement behind a
-// wait for a lock must see what the lock was waited for. A connection string may
-// have another default.
-var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-
-// inTx runs f in a transaction. Whatever fails rolls back; a connection that
-// cannot even do that is closed.
-func (s *Store) inTx(ctx context.Context, opts pgx.TxOptions, f func(tx pgx.Tx) error) error {
-	tx, err := s.pool.BeginTx(ctx, opts)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		if undoErr := tx.Rollback(undo); undoErr != nil && !errors.Is(undoErr, pgx.ErrTxClosed) {
-			_ = tx.Conn().Close(undo) // the first error says more
-		}
-		return err
-	}
-	return tx.Commit(ctx)
-}

@@ -120,10 +120,11 @@ type MigrateParams struct {
 // once; they wait for each other. A schema that is newer than this program is
 // refused with [ErrSchemaVersion], whatever To is. Errors are those of [Open].
 func Migrate(ctx context.Context, dsn string, params MigrateParams) error {
-	cfg, err := parseDSN(dsn)
+	cfg, err := parseDSN("dsn", dsn)
 	if err != nil {
 		return err
 	}
+	forWriting(cfg, dsn)
 	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
 	if err != nil {
 		return failure(ctx, "migrate", err)

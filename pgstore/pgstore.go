@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,9 @@ type Store struct {
 	owned  bool   // Close closes the pool
 	schema string // quoted
 
+	reset    resetter
+	standbys []*standby
+
 	ready atomic.Bool // the schema was found to be of this version
 
 	mu       sync.Mutex
@@ -43,15 +47,23 @@ type Store struct {
 //
 // dsn is a connection string as in
 // postgres://user:password@host:5432/database?sslmode=require, with the
-// settings of package pgxpool such as pool_max_conns. ctx bounds Open only.
+// settings of package pgxpool such as pool_max_conns. It may list several hosts:
+// then the store uses the one that takes writes, and looks for it again when it
+// meets another, unless target_session_attrs or [Config.ReadOnly] says
+// otherwise. Where dsn has no connect_timeout it is 5 seconds, for each host; a
+// server that does not acknowledge what it was sent is given up after 15
+// seconds, on Linux, and one that is silent after 25. ctx bounds Open only.
 func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 	s, err := newStore(cfg)
 	if err != nil {
 		return nil, err
 	}
-	poolConfig, err := parseDSN(dsn)
+	poolConfig, err := parseDSN("dsn", dsn)
 	if err != nil {
 		return nil, err
+	}
+	if !s.cfg.ReadOnly {
+		forWriting(poolConfig, dsn)
 	}
 	if s.cfg.Lazy {
 		poolConfig.AfterConnect = s.checkOnce
@@ -66,12 +78,18 @@ func Open(ctx context.Context, dsn string, cfg Config) (*Store, error) {
 			return nil, err
 		}
 	}
+	if err := s.openStandbys(ctx); err != nil {
+		s.pool.Close()
+		return nil, err
+	}
 	s.start(ctx)
 	return s, nil
 }
 
 // New is [Open] for a pool that the program has already. [Store.Close] does not
-// close it. [Config.Lazy] is refused: it needs a pool of the store's own.
+// close it. [Config.Lazy] is refused: it needs a pool of the store's own. With a
+// synchronous standby give the pool [OnNotice]; where the primary may change,
+// target_session_attrs, and time-outs for servers that are silent.
 func New(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	s, err := newStore(cfg)
 	if err != nil {
@@ -87,16 +105,20 @@ func New(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, error) {
 	if err := s.check(ctx, pool); err != nil {
 		return nil, err
 	}
+	if err := s.openStandbys(ctx); err != nil {
+		return nil, err
+	}
 	s.start(ctx)
 	return s, nil
 }
 
 func newStore(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
+	standbys, err := parseStandbys(cfg.Standbys)
+	if err := errors.Join(cfg.validate(), err); err != nil {
 		return nil, err
 	}
-	return &Store{cfg: cfg, schema: quote(cfg.Schema), watchers: make(map[*pgx.Conn]context.CancelFunc), rollups: newRollups(&cfg)}, nil
+	return &Store{cfg: cfg, schema: quote(cfg.Schema), standbys: standbys, watchers: make(map[*pgx.Conn]context.CancelFunc), rollups: newRollups(&cfg)}, nil
 }
 
 // Close ends all that the store does by itself, and closes the connections that
@@ -111,6 +133,7 @@ func (s *Store) Close() {
 	s.mu.Unlock()
 	s.watching.Wait()
 	s.finish()
+	s.closeStandbys()
 	if s.owned {
 		s.pool.Close()
 	}

@@ -24,6 +24,8 @@ const (
 	stateSerialization    = "40001"
 	stateDeadlock         = "40P01"
 	stateLockNotAvailable = "55P03"
+	stateUndefinedSchema  = "3F000"
+	stateCannotConnectNow = "57P03" // behind 57P01, the administrator's shutdown, and 57P02, a crash
 )
 
 // sqlState returns the code of the server's error, or "".
