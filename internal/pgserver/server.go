@@ -39,12 +39,18 @@ type Server struct {
 	bin  string
 	as   *syscall.Credential
 	proc *Process // nil while it is stopped
+
+	receiver int // a standby's process that is halted; 0 means none
 }
 
 // Config configures a [Server]. The zero value is right for most uses.
 type Config struct {
 	// Fsync makes commits reach the disk: for tests of what survives a crash.
 	Fsync bool
+
+	// Replication prepares a server that is to have standbys, and to become one
+	// itself ([Server.Rejoin]).
+	Replication bool
 
 	// Settings are lines of postgresql.conf; they override what is set here.
 	Settings map[string]string
@@ -55,7 +61,7 @@ const (
 	Smart     = syscall.SIGTERM // waits for clients to leave
 	Fast      = syscall.SIGINT  // ends connections, rolls their transactions back
 	Immediate = syscall.SIGQUIT // as in a crash of the server; the next start recovers
-	Killed    = syscall.SIGKILL // the postmaster is gone at once; its children notice
+	Killed    = syscall.SIGKILL // all of its processes are gone at once
 )
 
 // Patience bounds how long anything here is waited for.
@@ -92,22 +98,29 @@ func (c *Server) init(cfg Config) error {
 	if err := c.configure(cfg); err != nil {
 		return err
 	}
-	// Somebody else may take the port before the server does.
+	if err := c.bind(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	return c.createDatabase(ctx)
+}
+
+// bind starts the server at a free port. Somebody else may take the port before
+// the server does.
+func (c *Server) bind() error {
 	for try := 0; ; try++ {
 		var err error
 		if c.Port, err = FreePort(); err != nil {
 			return err
 		}
 		if err = c.up(); err == nil {
-			break
+			return nil
 		}
 		if try == 3 || !strings.Contains(c.LogTail(), "could not bind") {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
-	defer cancel()
-	return c.createDatabase(ctx)
 }
 
 func (c *Server) data() string { return filepath.Join(c.dir, "data") }
@@ -148,7 +161,23 @@ func (c *Server) configure(cfg Config) error {
 		"log_line_prefix":            "%m [%p] %u ",
 		"log_min_duration_statement": "-1",
 	}
+	if cfg.Replication {
+		maps.Copy(settings, map[string]string{
+			"full_page_writes":             "on", // pg_rewind needs both
+			"wal_log_hints":                "on",
+			"wal_keep_size":                "512MB", // in place of slots, which would have to be dropped
+			"wal_sender_timeout":           "0",     // a receiver may be halted for long
+			"hot_standby":                  "on",
+			"max_wal_senders":              "10",
+			"wal_receiver_status_interval": "1s",
+			"wal_retrieve_retry_interval":  "200ms",
+		})
+	}
 	maps.Copy(settings, cfg.Settings)
+	return c.appendSettings(settings)
+}
+
+func (c *Server) appendSettings(settings map[string]string) error {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		fmt.Fprintf(&b, "%s = '%s'\n", key, strings.ReplaceAll(settings[key], "'", "''"))
@@ -198,13 +227,15 @@ func (c *Server) waitReady(deadline time.Time) error {
 	}
 }
 
+var errStopped = errors.New("pgserver: the server is stopped, or is not ours")
+
 // Stop stops the server and returns when it has. Its data stay.
 func (c *Server) Stop(how syscall.Signal) error {
 	if c.proc == nil {
-		return errors.New("pgserver: the server is stopped, or is not ours")
+		return errStopped
 	}
 	c.proc.Stop(how)
-	c.proc = nil
+	c.proc, c.receiver = nil, 0
 	return nil
 }
 
@@ -234,6 +265,15 @@ func (c *Server) Discard() error {
 		c.proc = nil
 	}
 	return os.RemoveAll(c.dir)
+}
+
+// Pid returns the number of the server's process, the parent of all others; 0
+// where it is stopped, or not ours.
+func (c *Server) Pid() int {
+	if c.proc == nil {
+		return 0
+	}
+	return c.proc.pid
 }
 
 // LogTail returns the end of the server's log; nothing for one that somebody

@@ -55,6 +55,17 @@ func (c *Cluster) Restart(t testing.TB, how syscall.Signal) {
 	require.NoError(t, c.Server.Restart(how))
 }
 
+// StartStandby starts a standby of the cluster for one test. The cluster needs
+// Config.Replication.
+func (c *Cluster) StartStandby(t testing.TB, cfg Config) *Cluster {
+	t.Helper()
+	b, err := own(c.Server.StartStandby(cfg))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Discard()) })
+	b.tailOnFailure(t)
+	return b
+}
+
 // tailOnFailure shows the end of the server's log when the test fails.
 func (c *Cluster) tailOnFailure(t testing.TB) {
 	t.Cleanup(func() {
