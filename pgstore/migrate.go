@@ -184,8 +184,10 @@ func migrateStep(ctx context.Context, db database, schema string, target int) (d
 		return false, err
 	}
 	defer func() {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+		defer cancel()
 		//lint:ignore errcheck it is committed, or the first error says more
-		_ = tx.Rollback(context.WithoutCancel(ctx))
+		_ = tx.Rollback(undo)
 	}()
 	// The lock belongs to the transaction: one of a session would be lost, or
 	// never given back, behind PgBouncer.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ var lossCases = []testCase{
 	{"Losses/BatchOfNothingElseIsStored", lossesAlone},
 	{"Losses/AllOrNothing", lossesAllOrNothing},
 	{"Losses/AreNotOfDaysAndSegments", lossesOfDaysAndSegments},
+	{"Losses/AgreeWithAnySequenceOfBatches", anySequenceOfLosses},
 	{"Ingest/GapMayHaveAReason", gapMayHaveAReason},
 }
 
@@ -202,6 +204,47 @@ func lossesOfDaysAndSegments(t *testing.T, s strata.Store) {
 	for _, day := range r.Days {
 		require.Zero(t, day.Treatments[control].Shed, "day %s", stamp(day.Day))
 	}
+}
+
+// anySequenceOfLosses compares with the simplest model: the highest total that
+// each stream has told.
+func anySequenceOfLosses(t *testing.T, s strata.Store) {
+	const units = 12
+	exposeAll(t, s, units)
+	random := newRandom(t)
+	writers := []*writer{newWriter(s), newWriter(s), newWriter(s)}
+	told := make(map[*writer]map[string]int64)
+	for _, w := range writers {
+		told[w] = make(map[string]int64)
+	}
+	var refusals, alone, lower int
+	for range rounds(160) {
+		w, treatment, total := writers[random.IntN(len(writers))], []string{control, variant}[random.IntN(2)], random.Int64N(units/2)
+		b := w.batch(slices.Repeat([]strata.Record{signup("ada", start)}, random.IntN(3))...)
+		b.Losses = lostUnits(treatment, total)
+		if random.IntN(4) == 0 {
+			b.First += 1 + random.Int64N(2)
+			refused(t, s, b, w.last)
+			refusals++
+			continue
+		}
+		w.lose(t, b.Losses, b.Records...)
+		if len(b.Records) == 0 {
+			alone++
+		}
+		if total < told[w][treatment] {
+			lower++
+		}
+		told[w][treatment] = max(told[w][treatment], total)
+		var sums [2]int64
+		for _, w := range writers {
+			sums[0], sums[1] = sums[0]+told[w][control], sums[1]+told[w][variant]
+		}
+		requireShed(t, s, min(sums[0], units), min(sums[1], units))
+	}
+	require.NotZero(t, refusals, "no batch was refused")
+	require.NotZero(t, alone, "no losses came alone")
+	require.NotZero(t, lower, "no total was lower than before")
 }
 
 func gapMayHaveAReason(t *testing.T, s strata.Store) {
