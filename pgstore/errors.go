@@ -111,7 +111,10 @@ func failure(ctx context.Context, doing string, err error) error {
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok && e.Kind == nil {
 		e.Kind = ErrConnection
-		if e.Cure == "" {
+		switch {
+		case errors.Is(err, pgconn.ErrReadOnlyConnection):
+			e.Cure = "no host in the connection string takes writes: a failover may be under way; try again, and check that all hosts are listed"
+		case e.Cure == "":
 			e.Cure = "check host and port in the connection string, and that the server runs and lets this machine in"
 		}
 	}

@@ -75,6 +75,10 @@ func TestStandbyConfirmsWhatItHas(t *testing.T) {
 	_, err := pgstore.Open(ctx, pgserver.MultiDSN("target_session_attrs=any", p.b.Server, p.a.Server), pgstore.Config{})
 	require.ErrorIs(t, err, pgstore.ErrConnection, "who takes any server gets the first, which is a standby")
 
+	_, err = pgstore.Open(ctx, pgserver.MultiDSN("target_session_attrs=read-write", p.b.Server), pgstore.Config{})
+	require.ErrorIs(t, err, pgstore.ErrConnection)
+	require.ErrorContains(t, err, "no host in the connection string takes writes")
+
 	require.NoError(t, p.b.PauseReceiver(ctx))
 	p.open(t)
 	p.write(t, 1, 10)
