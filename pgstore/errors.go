@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/strataxp/strata"
 )
 
 // Errors that callers may want to branch on. They arrive as an [Error], which
@@ -48,12 +51,35 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap returns the sentinel and the driver's error.
+// Unwrap returns the sentinel and the driver's error, and [strata.ErrPermanent]
+// where trying again alone will not help.
 func (e *Error) Unwrap() []error {
-	if e.Kind == nil {
-		return []error{e.Err}
+	all := []error{e.Err}
+	if e.Kind != nil {
+		all = append(all, e.Kind)
 	}
-	return []error{e.Kind, e.Err}
+	if permanent(e.Err) {
+		all = append(all, strata.ErrPermanent)
+	}
+	return all
+}
+
+// permanent reports whether somebody must act before a call can succeed: the
+// password, a privilege, the database, the schema. Everything else is taken to
+// pass by itself.
+func permanent(err error) bool {
+	if errors.Is(err, ErrSchemaChanged) {
+		return true
+	}
+	switch state := sqlState(err); {
+	case state == "3D000", state == "3F000": // no such database, no such schema
+		return true
+	case strings.HasPrefix(state, "28"): // who we are
+		return true
+	case strings.HasPrefix(state, "42"): // what is there, and what we may
+		return cures[state].cure != cureExec
+	}
+	return false
 }
 
 // Where the cure is the same for several codes.
