@@ -74,6 +74,9 @@ func (l *lane) flush(ctx context.Context, done <-chan struct{}, target int64, sp
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return errors.Join(err, l.sender.reason())
 		}
+		if l.sender.isFenced() && level >= LevelCommitted {
+			return l.sender.reason() // it writes no more
+		}
 	}
 }
 

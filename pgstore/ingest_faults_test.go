@@ -121,7 +121,7 @@ func TestConnectionsBreak(t *testing.T) {
 }
 
 // The server ends the writer's processes again and again, in COPY too.
-func TestBackendsAreTerminated(t *testing.T) {
+func TestP6BackendsAreTerminated(t *testing.T) {
 	t.Parallel()
 	n := rounds(15_000, 150_000)
 	_, l := attacked(t, n)
@@ -189,7 +189,7 @@ func TestContextsEndAnywhere(t *testing.T) {
 
 // The disk of the server fills up; when there is room again, the writer goes on
 // and nothing is missing.
-func TestDiskIsFull(t *testing.T) {
+func TestP8DiskIsFull(t *testing.T) {
 	if os.Geteuid() != 0 || os.Getenv("STRATA_POSTGRES") != "" {
 		t.Skip("a small disk must be mounted for a server of our own, which takes root")
 	}

@@ -35,7 +35,7 @@ func (l *ledger) sql(t *testing.T, statement string) {
 
 // Records that no table could keep are put aside once each, as they were, and
 // the rest is stored; where many are such, the batch is refused.
-func TestUnstorableRecordsAreDeadLetters(t *testing.T) {
+func TestP11UnstorableRecordsAreDeadLetters(t *testing.T) {
 	t.Parallel()
 	_, l := attacked(t, 1000)
 	at := time.Unix(1e9, 0).UTC()
@@ -68,7 +68,7 @@ func TestUnstorableRecordsAreDeadLetters(t *testing.T) {
 // Records that only the server refuses are found and put aside, wherever in the
 // batch they stand; too many of them are taken for a fault of the table, and
 // nothing is lost: when the fault is gone, everything is stored.
-func TestRecordsThatTheServerRefuses(t *testing.T) {
+func TestU10RecordsThatTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	for name, c := range map[string]struct {
@@ -127,7 +127,7 @@ var breakages = map[string][2]string{
 	"column required":     {"add column extra int not null default 1; alter table {event} alter column extra drop default", "drop column extra"},
 }
 
-func TestEventTableThatChanges(t *testing.T) {
+func TestP9EventTableThatChanges(t *testing.T) {
 	t.Parallel()
 	for name, change := range breakages {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestRollupOfATableThatChanges(t *testing.T) {
 }
 
 // What is added to the table is no business of the writer's.
-func TestEventTableMayGrow(t *testing.T) {
+func TestP9EventTableMayGrow(t *testing.T) {
 	t.Parallel()
 	_, l := attacked(t, 200)
 	require.NoError(t, l.store.Ingest(t.Context(), l.batch(1, 100)))
@@ -189,7 +189,7 @@ func TestEventTableMayGrow(t *testing.T) {
 
 // A column that was dropped takes its values with it; what is written later is
 // all there.
-func TestEventTableLacksAColumn(t *testing.T) {
+func TestP9EventTableLacksAColumn(t *testing.T) {
 	t.Parallel()
 	_, l := attacked(t, 100)
 	l.sql(t, "alter table {event} drop column request_id")
@@ -202,7 +202,7 @@ func TestEventTableLacksAColumn(t *testing.T) {
 }
 
 // The table changes to and fro while a writer is at it.
-func TestEventTableChangesUnderLoad(t *testing.T) {
+func TestP9EventTableChangesUnderLoad(t *testing.T) {
 	t.Parallel()
 	_, l := attacked(t, 6000)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -223,7 +223,7 @@ func TestEventTableChangesUnderLoad(t *testing.T) {
 
 // While somebody has locked the table, a writer waits as long as its context
 // lets it, and nothing is lost.
-func TestEventTableIsLocked(t *testing.T) {
+func TestP12EventTableIsLocked(t *testing.T) {
 	t.Parallel()
 	_, l := attacked(t, 100)
 	conn, err := pgx.Connect(t.Context(), l.dsn)
@@ -281,7 +281,7 @@ func TestWritersOfOneStream(t *testing.T) {
 }
 
 // The server is full of other people's connections for a while.
-func TestNoConnectionIsFree(t *testing.T) {
+func TestP7NoConnectionIsFree(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Shared(t)
 	_, l := attacked(t, 100)

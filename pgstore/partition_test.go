@@ -58,7 +58,7 @@ func TestPartitionsAreMadeAhead(t *testing.T) {
 
 // Where nobody made the day's partition, events go to the default one; where
 // somebody dropped that too, a writer has them made. Either way they count.
-func TestPartitionsThatAreMissing(t *testing.T) {
+func TestP10PartitionsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]string{
 		"of the day": "drop table {in}.%s",
