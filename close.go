@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -39,36 +40,45 @@ func (e *Engine) Flush(ctx context.Context) (Left, error) { return e.flush(ctx, 
 // what is on disk.
 func (e *Engine) flush(ctx context.Context, spooled bool) (Left, error) {
 	targets := make([]int64, len(e.lanes))
+	errs := make([]error, len(e.lanes))
+	var all sync.WaitGroup
 	for i, l := range e.lanes {
 		targets[i] = l.rec.total()
-		l.hurry(LevelCommitted)
-		signal(l.sender.urgent)
+		all.Go(func() { errs[i] = l.flush(ctx, e.stopped, targets[i], spooled) })
 	}
-	var why error
-	for i, l := range e.lanes {
-		if err := l.flush(ctx, e.stopped, targets[i], spooled); err != nil {
-			why = errors.Join(why, err)
-		}
-	}
+	all.Wait()
+	why := errors.Join(errs...)
 	left := e.unwritten(targets)
 	if left.Total() == 0 {
 		return left, nil
 	}
+	if why == nil {
+		why = errOnDisk
+	}
 	return left, fmt.Errorf("strata: %d events are not written: %w", left.Total(), why)
 }
 
-// flush waits until the lane's records up to an index are stored, and its losses.
+// errOnDisk is why a flush ended while the store was about to answer again.
+var errOnDisk = errors.New("the store failed; they are on disk")
+
+// flush waits until the lane's records up to an index are stored, and its losses,
+// by the store's own word: a failover may have taken what it acknowledged.
 func (l *lane) flush(ctx context.Context, done <-chan struct{}, target int64, spooled bool) error {
 	_, losses := l.losses.since(0)
+	if target == 0 && losses == 0 {
+		return nil
+	}
+	check, failures := l.sender.suspect(), l.sender.failures()
+	signal(l.sender.urgent)
 	for {
 		level := LevelCommitted
-		if spooled && l.spooler != nil && l.sender.reason() != nil {
-			level = LevelSynced // the store fails; the disk will do
+		if spooled && l.spooler != nil && l.sender.failures() > failures {
+			level = LevelSynced // the store fails still; the disk will do
 		}
 		l.hurry(level)
 		round, cancel := context.WithTimeout(ctx, flushRound)
 		err := l.progress.wait(round, done, func() bool {
-			return l.progress.levelOf(target) >= level && (level < LevelCommitted || l.progress.losses >= losses)
+			return l.progress.levelOf(target) >= level && (level < LevelCommitted || l.progress.losses >= losses && l.progress.checked >= check)
 		})
 		cancel()
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
@@ -98,9 +108,9 @@ func (e *Engine) unwritten(targets []int64) (left Left) {
 
 // Close takes no more events, writes what is buffered and stops all goroutines.
 // It returns what was not written to the store when ctx was done, and where it is:
-// what is in memory alone is lost. With a spool it does not wait for a store that
-// fails once everything is on disk. Give it a context of its own, such as one
-// with a deadline made from [context.WithoutCancel]: one that is done already
+// what is in memory alone is lost. With a spool, and everything on disk, it does
+// not wait for a store that fails once more. Give it a context of its own, such as
+// one with a deadline made from [context.WithoutCancel]: one that is done already
 // leaves no time to write. A store that does not return from a call although its
 // context is done costs two seconds more, and an error that says so. Assignments
 // go on working with the last snapshot, and record nothing. A second Close waits

@@ -18,6 +18,7 @@ import (
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/audit"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/internal/spool/crashfs"
 	"github.com/strataxp/strata/stats"
 )
@@ -427,4 +428,44 @@ func TestSheddingIsByUnit(t *testing.T) {
 		table := [][]int64{{units["grey"], n/2 - units["grey"]}, {units["green"], n/2 - units["green"]}}
 		require.Greater(t, stats.ChiSquareTable(table).PValue, 0.001, "%v", units)
 	})
+}
+
+// Everything at once, on a real disk: many goroutines, several lanes, a spool, a
+// store that fails now and then. Nothing is lost between memory and disk.
+func TestLanesUnderLoad(t *testing.T) {
+	store, ledger := newShelf(seed.Of(t)), audit.NewLedger()
+	var calls atomic.Int64
+	store.setFault(func(op string) fault {
+		if n := calls.Add(1); op == "ingest" && n%7 == 0 {
+			return after
+		} else if op == "ingest" && n%5 == 0 {
+			return before
+		}
+		return noFault
+	})
+	eng := bounded(t, store, strata.Config{
+		Lanes: 3, BatchSize: 300, FlushInterval: time.Millisecond, StoreTimeout: time.Second,
+		Spool: strata.SpoolConfig{Dir: t.TempDir(), MinFreeBytes: -1, MaxBytes: 64 << 20},
+	})
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 1500 {
+				id := fmt.Sprintf("%d-%d", g, i)
+				level, err := strata.LevelMemory, error(nil)
+				if i%100 == 0 {
+					level, err = eng.TrackDurable(t.Context(), user(i), named(id), strata.LevelSynced)
+				} else {
+					err = eng.Track(user(i), named(id))
+				}
+				taken(ledger, id, level, err)
+			}
+		})
+	}
+	all.Wait()
+	store.setFault(nil)
+	left, err := eng.Close(context.WithoutCancel(t.Context()))
+	require.NoError(t, err)
+	require.Zero(t, left)
+	require.NoError(t, ledger.Check(store.evidence(), audit.Terms{Complete: true}))
 }

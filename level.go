@@ -45,6 +45,7 @@ type watermarks struct {
 	mu      sync.Mutex
 	marks   [numLevels]int64
 	losses  int64         // generation of the losses that the store has
+	checked int64         // how often the store has been asked for its cursor
 	changed chan struct{} // closed with the next change; nil while nobody waits
 }
 
@@ -78,6 +79,14 @@ func (p *watermarks) announce() {
 		close(p.changed)
 		p.changed = nil
 	}
+}
+
+// aligned notes that the store was asked for its cursor, for the n-th time.
+func (p *watermarks) aligned(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked = n
+	p.announce()
 }
 
 func (p *watermarks) lossesTold() int64 {

@@ -36,11 +36,13 @@ type sender struct {
 	heard  time.Time // when the store last told where the stream stands
 
 	mu      sync.Mutex
-	doubt   bool  // the store may have lost what it acknowledged
+	asked   int64 // how often somebody wanted the cursor to be asked for: the store may have lost what it acknowledged
+	doubted int64 // up to which of those the sender has taken note
 	lost    int64 // records that were declared lost
 	resent  int64 // records that were sent once more, as the store had lost them
 	lastErr error
 	failing time.Time // since when sends fail; zero when they do not
+	fails   int64     // attempts that failed, ever
 	fenced  bool
 }
 
@@ -175,8 +177,8 @@ func (s *sender) addLosses(b *Batch) (generation int64) {
 func (s *sender) mustAlign() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unsure = s.unsure || s.doubt
-	s.doubt = false
+	s.unsure = s.unsure || s.doubted < s.asked
+	s.doubted = s.asked
 	return s.unsure
 }
 
@@ -197,6 +199,10 @@ func (s *sender) align(ctx context.Context) error {
 	s.unsure = false
 	s.heard = s.clock.Now()
 	s.arrived(cursor)
+	s.mu.Lock()
+	n := s.doubted
+	s.mu.Unlock()
+	s.progress.aligned(n)
 	return nil
 }
 
@@ -228,6 +234,7 @@ func backoff(attempt int, err error) time.Duration {
 func (s *sender) failed(err error) {
 	s.mu.Lock()
 	s.lastErr = err
+	s.fails++
 	if s.failing.IsZero() {
 		s.failing = s.clock.Now()
 	}
@@ -255,11 +262,20 @@ func (s *sender) stored(b *Batch, generation int64) {
 	s.arrived(b.Last())
 }
 
-// suspect makes the sender ask for the cursor before it sends again.
-func (s *sender) suspect() {
+// suspect makes the sender ask for the cursor before it sends again. The marks
+// tell when it has: by the number returned.
+func (s *sender) suspect() (n int64) {
 	s.mu.Lock()
-	s.doubt = true
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	s.asked++
+	return s.asked
+}
+
+// failures returns how many attempts have failed.
+func (s *sender) failures() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fails
 }
 
 func (s *sender) isFenced() bool {
