@@ -45,7 +45,11 @@
 //   - An exposure is recorded when a treatment is read, once per unit and
 //     experiment. The first exposure wins; a unit seen in two treatments leaves
 //     the analysis and is counted.
-//   - Every batch of events is stored exactly once, whatever failed in between.
+//   - An event that was taken in and has an index is stored exactly once, or lies
+//     in a gap that the store records, whatever failed in between. [Level] says
+//     what an event survives, and docs/reliability.md everything else.
+//   - Under overload units are shed whole, independently of their treatments, and
+//     counted.
 //   - A [Report] may be read every day: its verdicts go by intervals that hold
 //     however often one looks, until the experiment reaches the end of its
 //     schedule, and are corrected for the number of comparisons. An alarm about
@@ -54,8 +58,8 @@
 // # What is not
 //
 //   - Events wait in memory before they are written. A process that is killed
-//     loses those: up to [Config.FlushInterval] of them, more while the store is
-//     down.
+//     loses those: some milliseconds' worth with [Config.Spool]; without it up to
+//     [Config.FlushInterval] of them, more while the store is down.
 //   - The snapshot lags the store by up to [Config.RefreshInterval]. Use
 //     [Plan.EffectiveAt] where all processes must switch at one instant.
 //   - The statistics of a report are asymptotic, few conversions aside, and take
@@ -66,10 +70,12 @@
 // experiment.go, layer.go, metric.go and plan.go hold the plan, validate.go its
 // rules, bucket.go the hash, snapshot.go and assign.go what happens at a
 // request, diff.go, publish.go, settle.go and sticky.go what happens when it
-// changes, events.go, recorder.go and flusher.go the way of an event to the
-// store, fact.go and evaluation.go the way back. report.go says what a report holds,
+// changes, events.go, recorder.go, lane.go, spooler.go and sender.go the way of an
+// event to the store, level.go, confirm.go and leftover.go how it stays safe on it,
+// fact.go and evaluation.go the way back. report.go says what a report holds,
 // report_build.go and its neighbours make it, report_text.go and report_html.go
 // print it; capacity.go plans traffic.
+// Package telemetry hands the engine's health to whatever collects it.
 // Package stats is the statistics, package pgstore the store in PostgreSQL,
 // package memstore the one in memory, package storetest the suite that every store
 // passes.
