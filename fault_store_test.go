@@ -19,14 +19,15 @@ import (
 type shelf struct {
 	*memstore.Store // plans
 
-	mu       sync.Mutex
-	random   *rand.Rand
-	streams  map[strata.StreamID]*shelved
-	standby  map[strata.StreamID]int64 // cursors there; nil means that there is none
-	silent   bool                      // nobody is told of the standby: what it lacks when it takes over is lost
-	fault    func(op string) fault     // what happens to a call; nil means nothing
-	hits     map[string]int            // how often each branch was taken
-	attempts int
+	mu        sync.Mutex
+	random    *rand.Rand
+	streams   map[strata.StreamID]*shelved
+	standby   map[strata.StreamID]int64 // cursors there; nil means that there is none
+	forgetful bool                      // keeps of each stream only where it ends
+	silent    bool                      // nobody is told of the standby: what it lacks when it takes over is lost
+	fault     func(op string) fault     // what happens to a call; nil means nothing
+	hits      map[string]int            // how often each branch was taken
+	attempts  int
 }
 
 // shelved is a stream as the store has it.
@@ -132,6 +133,10 @@ func (s *shelf) ingest(b strata.Batch) error {
 	}
 	if b.Losses != nil {
 		stream.losses = b.Losses
+	}
+	if s.forgetful {
+		stream.batches = nil
+		b.First, b.Gap, b.Records = b.Last(), 0, b.Records[max(0, len(b.Records)-1):]
 	}
 	if len(b.Records) > 0 || b.Gap > 0 {
 		stream.batches = append(stream.batches, b)
