@@ -75,7 +75,7 @@ func init() {
 
 // P1: the commit arrives, its acknowledgement does not.
 func TestP1AcknowledgementsAreLost(t *testing.T) {
-	r := newRig(t)
+	r := newProxied(t)
 	cures := []func(){r.toxic(`{"type": "commit", "stream": "upstream"}`), r.toxic(`{"type": "reply", "stream": "downstream"}`)}
 	r.cut() // the toxics see new connections from their start
 	want := lostAcks.done.Load() + int64(length(10, 500))
@@ -88,7 +88,7 @@ func TestP1AcknowledgementsAreLost(t *testing.T) {
 
 // P2: connections end before the commit, and within COPY at any byte.
 func TestP2ConnectionsEndWithinABatch(t *testing.T) {
-	r := newRig(t)
+	r := newProxied(t)
 	cuts := 0
 	for range length(15, 500) {
 		cure := r.toxic(fmt.Sprintf(`{"type": "limit_data", "stream": "upstream", "attributes": {"bytes": %d}}`, 500+r.random.IntN(60_000)))
@@ -116,7 +116,7 @@ func TestP3Networks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			r := newProxied(t)
 			r.run(200 * time.Millisecond)
 			cure := r.toxic(toxic)
 			r.run(length(1500*time.Millisecond, 30*time.Second))
@@ -131,7 +131,7 @@ func TestP3Networks(t *testing.T) {
 // P4: the network swallows a commit's answer while its backend still holds the
 // stream's row: the next attempt waits for it, and nothing is stored twice.
 func TestP4ABackendThatLingers(t *testing.T) {
-	r := newRig(t)
+	r := newProxied(t)
 	r.run(100 * time.Millisecond)
 	held := int64(0)
 	for try := range 100 {
@@ -159,7 +159,7 @@ func TestP4ABackendThatLingers(t *testing.T) {
 func TestP5ServersThatRestart(t *testing.T) {
 	c := pgtest.Start(t, pgtest.Config{})
 	require.NoError(t, pgstore.Migrate(t.Context(), c.DSN(), pgstore.MigrateParams{}))
-	r := rigOn(t, c.DSN(), pgstore.DefaultSchema)
+	r := proxiedOn(t, c.DSN(), pgstore.DefaultSchema)
 	for range length(1, 10) {
 		for _, how := range []func(){
 			func() { c.Restart(t, pgtest.Fast) },
@@ -187,7 +187,7 @@ func TestP7NobodyIsLetIn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.Exec(ctx, fmt.Sprintf(`alter role app in database %s set search_path = ''`, c.Database)))
 	require.NoError(t, pgstore.Migrate(ctx, u.String(), pgstore.MigrateParams{Schema: "app"}))
-	r := rigOn(t, u.String(), "app")
+	r := proxiedOn(t, u.String(), "app")
 	r.dsn = c.DSN()
 	leave := func() { r.exec(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app'`) }
 	for _, fault := range []struct {
@@ -217,7 +217,7 @@ func TestP7NobodyIsLetIn(t *testing.T) {
 
 // P12: somebody locks the table: events wait in memory, and come when it is free.
 func TestP12TheTableIsLocked(t *testing.T) {
-	r := newRig(t)
+	r := newProxied(t)
 	r.run(100 * time.Millisecond)
 	conn, err := pgx.Connect(t.Context(), r.dsn)
 	require.NoError(t, err)
@@ -238,7 +238,7 @@ func TestP12TheTableIsLocked(t *testing.T) {
 func TestP13PgBouncer(t *testing.T) {
 	_, schema := pgtest.Schema(t)
 	bouncer := pgtest.Bouncer(t, pgtest.Shared(t))
-	r := rigOn(t, bouncer+"&default_query_exec_mode=exec", schema)
+	r := proxiedOn(t, bouncer+"&default_query_exec_mode=exec", schema)
 	for range length(5, 200) {
 		r.run(time.Duration(r.random.IntN(200)) * time.Millisecond)
 		r.cut()
@@ -251,7 +251,7 @@ func TestP13PgBouncer(t *testing.T) {
 // P14: somebody fences the streams of a process off: it stops at once, says so,
 // keeps what it has; a new process goes on.
 func TestP14FencedOff(t *testing.T) {
-	r := newRig(t)
+	r := newProxied(t)
 	r.until(func() bool { return r.eng.Status().Written > 500 }, "events are written")
 	r.exec(`update {schema}.stream set fenced = true`)
 	before := r.one(`select sum(last_idx)::bigint from {schema}.stream`)

@@ -38,8 +38,8 @@ func length(brief, long time.Duration) time.Duration {
 	return brief
 }
 
-// rig is an engine that writes to a database through a proxy, under load.
-type rig struct {
+// proxied is an engine that writes to a database through a proxy, under load.
+type proxied struct {
 	*testing.T
 	random      *rand.Rand
 	dsn, schema string // the database itself
@@ -53,17 +53,17 @@ type rig struct {
 	tracked atomic.Int64
 }
 
-// newRig makes a rig on the shared server.
-func newRig(t *testing.T) *rig {
+// newProxied makes an engine behind a proxy on the shared server.
+func newProxied(t *testing.T) *proxied {
 	t.Helper()
 	dsn, schema := pgtest.Schema(t)
-	return rigOn(t, dsn, schema)
+	return proxiedOn(t, dsn, schema)
 }
 
-// rigOn makes a rig on any database.
-func rigOn(t *testing.T, dsn, schema string) *rig {
+// proxiedOn makes an engine behind a proxy on any database.
+func proxiedOn(t *testing.T, dsn, schema string) *proxied {
 	t.Helper()
-	r := &rig{T: t, random: rand.New(rand.NewPCG(seed.Of(t), 0)), dsn: dsn, schema: schema, ledger: audit.NewLedger()}
+	r := &proxied{T: t, random: rand.New(rand.NewPCG(seed.Of(t), 0)), dsn: dsn, schema: schema, ledger: audit.NewLedger()}
 	logger := zerolog.Nop()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), logger)
 	u, err := url.Parse(dsn)
@@ -91,7 +91,7 @@ func rigOn(t *testing.T, dsn, schema string) *rig {
 }
 
 // work tracks some thousand events a second until it is stopped.
-func (r *rig) work(ctx context.Context) {
+func (r *proxied) work(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -113,7 +113,7 @@ func (r *rig) work(ctx context.Context) {
 }
 
 // run lets the load go on for a while.
-func (r *rig) run(d time.Duration) {
+func (r *proxied) run(d time.Duration) {
 	select {
 	case <-r.Context().Done():
 	case <-time.After(d):
@@ -121,23 +121,23 @@ func (r *rig) run(d time.Duration) {
 }
 
 // until waits for something that the engine or the database comes to.
-func (r *rig) until(so func() bool, what string) {
+func (r *proxied) until(so func() bool, what string) {
 	r.Helper()
 	require.Eventually(r, so, patience, 5*time.Millisecond, what)
 }
 
 // failing reports whether writes fail at present.
-func (r *rig) failing() bool { return r.eng.Status().WriteErr != nil }
+func (r *proxied) failing() bool { return r.eng.Status().WriteErr != nil }
 
 // wellAgain waits until the store has all that was tracked up to now.
-func (r *rig) wellAgain() {
+func (r *proxied) wellAgain() {
 	r.Helper()
 	want := r.eng.Status().Written + r.eng.Status().Unwritten
 	r.until(func() bool { s := r.eng.Status(); return s.WriteErr == nil && s.Written >= want }, "writes succeed again")
 }
 
 // finish ends the load and the engine, and audits.
-func (r *rig) finish() {
+func (r *proxied) finish() {
 	r.Helper()
 	r.stop()
 	r.working.Wait()
@@ -150,7 +150,7 @@ func (r *rig) finish() {
 	r.audit(audit.Terms{Complete: true})
 }
 
-func (r *rig) audit(terms audit.Terms) {
+func (r *proxied) audit(terms audit.Terms) {
 	r.Helper()
 	evidence, err := faults.Evidence(r.Context(), r.dsn, r.schema)
 	require.NoError(r, err)
@@ -159,7 +159,7 @@ func (r *rig) audit(terms audit.Terms) {
 }
 
 // toxic adds a toxic to the proxy, as JSON, and returns what takes it away.
-func (r *rig) toxic(document string) (cure func()) {
+func (r *proxied) toxic(document string) (cure func()) {
 	r.Helper()
 	added, err := r.proxy.Toxics.AddToxicJson(strings.NewReader(document))
 	require.NoError(r, err)
@@ -167,13 +167,13 @@ func (r *rig) toxic(document string) (cure func()) {
 }
 
 // cut ends all connections.
-func (r *rig) cut() {
+func (r *proxied) cut() {
 	r.proxy.Stop()
 	r.until(func() bool { return r.proxy.Start() == nil }, "the proxy starts again")
 }
 
 // exec runs a statement on the database itself, which {schema} is filled in for.
-func (r *rig) exec(sql string, args ...any) {
+func (r *proxied) exec(sql string, args ...any) {
 	r.Helper()
 	conn, err := pgx.Connect(r.Context(), r.dsn)
 	require.NoError(r, err)
@@ -183,7 +183,7 @@ func (r *rig) exec(sql string, args ...any) {
 }
 
 // one returns the single value of a query, which may be missing.
-func (r *rig) one(sql string, args ...any) (value int64) {
+func (r *proxied) one(sql string, args ...any) (value int64) {
 	conn, err := pgx.Connect(r.Context(), r.dsn)
 	require.NoError(r, err)
 	defer func() { require.NoError(r, conn.Close(r.Context())) }()
@@ -195,7 +195,7 @@ func (r *rig) one(sql string, args ...any) (value int64) {
 }
 
 // signal sends a signal to a process of the server, as root or as its user.
-func (r *rig) signal(name string, pid int64) {
+func (r *proxied) signal(name string, pid int64) {
 	r.Helper()
 	out, err := exec.CommandContext(r.Context(), "kill", "-"+name, fmt.Sprint(pid)).CombinedOutput()
 	require.NoError(r, err, "%s", out)
