@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/strataxp/strata"
@@ -48,11 +49,11 @@ func ReadLedger(into *audit.Ledger, name string) error {
 		if err != nil {
 			return err
 		}
-		var id string
-		var level strata.Level
-		if _, err := fmt.Sscan(strings.TrimSpace(line), &id, &level); err != nil {
+		id, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+		level, err := strconv.ParseInt(number, 10, 8)
+		if err != nil {
 			return fmt.Errorf("%s: %q: %w", name, line, err)
 		}
-		into.Took(id, level)
+		into.Took(id, strata.Level(level))
 	}
 }

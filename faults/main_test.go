@@ -1,6 +1,8 @@
 package faults_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,4 +10,17 @@ import (
 	"github.com/strataxp/strata/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+
+// tests are those of this package, with a private server, and without what was
+// built for them when they are done.
+type tests struct{ m *testing.M }
+
+func (r tests) Run() int {
+	code := pgtest.Main(r.m).Run()
+	if err := removeBuilds(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
+}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,10 +26,11 @@ import (
 )
 
 type options struct {
-	dsn, schema, standbys, spool, ledger, level string
-	goroutines, lanes, buffer                   int
-	spoolBytes, minFree                         int64
-	pause, wait                                 time.Duration
+	dsn, schema, standbys, level    string
+	spool, plan, ledger             string
+	goroutines, lanes, buffer, size int
+	spoolBytes, minFree             int64
+	pause, wait                     time.Duration
 }
 
 func main() {
@@ -37,6 +39,7 @@ func main() {
 	flag.StringVar(&o.schema, "schema", pgstore.DefaultSchema, "schema")
 	flag.StringVar(&o.standbys, "standbys", "", "connection strings of standbys, separated by spaces")
 	flag.StringVar(&o.spool, "spool", "", "folder of the spool; empty means none")
+	flag.StringVar(&o.plan, "plan", "", "Config.PlanFile")
 	flag.Int64Var(&o.spoolBytes, "spool-bytes", 0, "Spool.MaxBytes")
 	flag.Int64Var(&o.minFree, "min-free", 0, "Spool.MinFreeBytes")
 	flag.StringVar(&o.ledger, "ledger", "", "file to write down what is known")
@@ -44,6 +47,7 @@ func main() {
 	flag.IntVar(&o.goroutines, "goroutines", 4, "how many track at the same time")
 	flag.IntVar(&o.lanes, "lanes", 2, "Config.Lanes")
 	flag.IntVar(&o.buffer, "buffer", 0, "Config.BufferBytes")
+	flag.IntVar(&o.size, "size", 0, "bytes to add to each event, at most 1000")
 	flag.DurationVar(&o.pause, "pause", 0, "pause between two events of a goroutine")
 	flag.DurationVar(&o.wait, "wait", 5*time.Second, "how long to wait for the level")
 	flag.Parse()
@@ -78,26 +82,26 @@ func run(o *options) error {
 	}
 	fmt.Println("ready")
 	w := &writer{eng: eng, ledger: ledger, o: o, prefix: fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())}
+	if o.size > 0 {
+		w.properties = map[string]any{"padding": strings.Repeat("x", o.size)}
+	}
 	err = w.work(ctx)
+	status, goroutines := eng.Status(), runtime.NumGoroutine()
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer done()
 	left, closeErr := eng.Close(closing)
 	if closeErr != nil && left.Memory > 0 {
 		err = errors.Join(err, closeErr)
 	}
-	return errors.Join(err, w.report(left), ledger.Close())
+	return errors.Join(err, w.report(left, &status, goroutines), ledger.Close())
 }
 
 // open opens an engine. It needs a plan, and goes without where the store is down.
 func open(ctx context.Context, store *pgstore.Store, o *options) (*strata.Engine, error) {
-	cfg := strata.Config{
+	return strata.Open(ctx, store, strata.Config{
 		Lanes: o.lanes, BufferBytes: o.buffer, NoWatch: true, StoreTimeout: 5 * time.Second, FlushInterval: 50 * time.Millisecond,
-		Spool: strata.SpoolConfig{Dir: o.spool, MaxBytes: o.spoolBytes, MinFreeBytes: o.minFree},
-	}
-	if o.spool != "" {
-		cfg.PlanFile = o.spool + ".plan"
-	}
-	return strata.Open(ctx, store, cfg)
+		PlanFile: o.plan, Spool: strata.SpoolConfig{Dir: o.spool, MaxBytes: o.spoolBytes, MinFreeBytes: o.minFree},
+	})
 }
 
 type writer struct {
@@ -107,6 +111,8 @@ type writer struct {
 	prefix  string
 	refused atomic.Int64
 	slowest atomic.Int64 // a call of Track, in nanoseconds
+
+	properties map[string]any // of each event
 }
 
 // work tracks until ctx is done.
@@ -135,7 +141,7 @@ func (w *writer) track(ctx context.Context, id string) error {
 	if err := w.ledger.Took(id, strata.LevelMemory); err != nil {
 		return err
 	}
-	unit, event := strata.Unit{User: id}, strata.Custom{EventName: id}
+	unit, event := strata.Unit{User: id}, strata.Custom{EventName: id, Properties: w.properties}
 	level := levelNamed(w.o.level)
 	if level == strata.LevelMemory {
 		start := time.Now()
@@ -176,12 +182,20 @@ type report struct {
 	Lost, Refused      int64
 	TrimmedUnconfirmed int64
 	Slowest            time.Duration
+
+	// As it was before it closed.
+	SpoolErr   string
+	Goroutines int
 }
 
-func (w *writer) report(left strata.Left) error {
+func (w *writer) report(left strata.Left, before *strata.EngineStatus, goroutines int) error {
 	s := w.eng.Status()
-	return json.NewEncoder(os.Stdout).Encode(report{
+	r := report{
 		Left: left, Written: s.Written, Resent: s.Resent, Lost: s.Lost, Refused: w.refused.Load(),
-		TrimmedUnconfirmed: s.TrimmedUnconfirmed, Slowest: time.Duration(w.slowest.Load()),
-	})
+		TrimmedUnconfirmed: s.TrimmedUnconfirmed, Slowest: time.Duration(w.slowest.Load()), Goroutines: goroutines,
+	}
+	if before.SpoolErr != nil {
+		r.SpoolErr = before.SpoolErr.Error()
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
 }

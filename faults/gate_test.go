@@ -1,0 +1,124 @@
+package faults_test
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+)
+
+// gate stands between writers and a server. While it is shut nobody gets through:
+// connections are cut off, and new ones refused.
+type gate struct {
+	t               testing.TB
+	dsn             string // through the gate
+	address         string
+	network, server string // behind it
+	rate            int    // bytes that pass to the server in a second, on each connection; 0 means any number
+
+	mu       sync.Mutex
+	listener net.Listener // nil while it is shut
+	conns    map[net.Conn]bool
+	running  sync.WaitGroup
+}
+
+// newGate puts a gate before a server. It is open.
+func newGate(t testing.TB, dsn string, rate int) *gate {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	g := &gate{t: t, address: "127.0.0.1:0", rate: rate, conns: make(map[net.Conn]bool)}
+	g.network, g.server = pgconn.NetworkAddress(cfg.Host, cfg.Port)
+	g.open()
+	t.Cleanup(g.shut)
+	through := url.URL{
+		Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Host: g.address,
+		Path: "/" + cfg.Database, RawQuery: "sslmode=disable",
+	}
+	g.dsn = through.String()
+	return g
+}
+
+func (g *gate) open() {
+	g.t.Helper()
+	l, err := net.Listen("tcp", g.address)
+	require.NoError(g.t, err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listener, g.address = l, l.Addr().String()
+	g.running.Go(func() { g.accept(l) })
+}
+
+// shut returns when nobody is connected any more.
+func (g *gate) shut() {
+	g.mu.Lock()
+	if g.listener != nil {
+		_ = g.listener.Close()
+		g.listener = nil
+	}
+	for c := range g.conns {
+		_ = c.Close()
+	}
+	g.mu.Unlock()
+	g.running.Wait()
+}
+
+func (g *gate) accept(l net.Listener) {
+	for {
+		near, err := l.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial(g.network, g.server)
+		if err != nil {
+			_ = near.Close()
+			continue
+		}
+		g.mu.Lock()
+		if g.listener == nil { // it was shut meanwhile
+			_, _ = near.Close(), far.Close()
+		}
+		g.conns[near], g.conns[far] = true, true
+		g.mu.Unlock()
+		g.running.Go(func() { g.pass(far, near, g.rate) })
+		g.running.Go(func() { g.pass(near, far, 0) })
+	}
+}
+
+// pass copies one direction until either end closes.
+func (g *gate) pass(to, from net.Conn, rate int) {
+	if rate == 0 {
+		_, _ = io.Copy(to, from)
+	} else {
+		g.trickle(to, from, rate)
+	}
+	_, _ = to.Close(), from.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, to)
+	delete(g.conns, from)
+}
+
+// trickle passes on so many bytes a second.
+func (g *gate) trickle(to io.Writer, from io.Reader, rate int) {
+	const steps = 100
+	tick := time.NewTicker(time.Second / steps)
+	defer tick.Stop()
+	buffer := make([]byte, max(1, rate/steps))
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+		<-tick.C
+	}
+}
