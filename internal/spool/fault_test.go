@@ -243,6 +243,54 @@ func TestFolderVanishes(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A folder that vanishes takes what was not durable with it, in whichever segment
+// that was: the next sync notices and writes all of it again.
+func TestFolderVanishesAndIsMadeAgain(t *testing.T) {
+	mem := crashfs.New()
+	l, err := openMem(t, mem, 1024).Create(id(1))
+	require.NoError(t, err)
+	var m model
+	for range 3 {
+		require.NoError(t, m.append(l, 0, 1, "durable"))
+	}
+	require.NoError(t, m.sync(l))
+	mem.Vanish(memDir)
+	for range 100 { // the first of them go to a file without a name
+		require.NoError(t, m.append(l, 0, 1, "behind it"))
+	}
+	require.NoError(t, m.sync(l))
+	all := readAll(t, l, 1)
+	require.EqualValues(t, 4, all[0].first, "what was not durable is written again")
+	require.Len(t, all, 100)
+	require.NoError(t, l.Close())
+	require.Zero(t, mem.Handles())
+}
+
+// A log that can delete nothing leaves no file open when it is closed or removed.
+func TestNoFileStaysOpen(t *testing.T) {
+	for name, end := range map[string]func(*spool.Log) error{"Close": (*spool.Log).Close, "Remove": (*spool.Log).Remove} {
+		t.Run(name, func(t *testing.T) {
+			mem := crashfs.New()
+			l, err := openMem(t, mem, 1024).Create(id(1))
+			require.NoError(t, err)
+			var m model
+			for range 33 { // and the last segment is more than half full
+				require.NoError(t, m.append(l, 0, 1, "to be deleted"))
+			}
+			require.NoError(t, m.sync(l))
+			mem.Inject(func(op crashfs.Op, _ string, _ int) error {
+				if op == crashfs.Remove || op == crashfs.Write {
+					return syscall.EROFS
+				}
+				return nil
+			})
+			require.ErrorIs(t, m.trim(l, m.last), syscall.EROFS)
+			_ = end(l) // it may well fail
+			require.Zero(t, mem.Handles())
+		})
+	}
+}
+
 // What cannot be deleted is tried again.
 func TestRemoveFails(t *testing.T) {
 	mem := crashfs.New()

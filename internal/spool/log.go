@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -70,12 +71,21 @@ func (l *Log) Bytes() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var n int64
-	for _, segs := range [][]*segment{l.segs, l.replaced, l.doomed} {
-		for _, s := range segs {
-			n += s.size
-		}
+	for _, s := range l.all() {
+		n += s.size
 	}
 	return n
+}
+
+// all returns the segments that are on the disk, those to be unlinked included.
+func (l *Log) all() []*segment { return slices.Concat(l.segs, l.replaced, l.doomed) }
+
+// closeFiles closes the segments, also those that could not be unlinked.
+func (l *Log) closeFiles() (err error) {
+	for _, s := range l.all() {
+		err = errors.Join(err, s.close())
+	}
+	return err
 }
 
 // First returns the lowest index that is held, 0 if there is none.
@@ -135,9 +145,7 @@ func (l *Log) Close() error {
 		l.finish(l.active)
 		err = errors.Join(err, l.active.file.Sync())
 	}
-	for _, s := range l.segs {
-		err = errors.Join(err, s.close())
-	}
+	err = errors.Join(err, l.closeFiles())
 	l.drop()
 	l.spool.left(l.stream, false)
 	return errors.Join(err, l.lock.Close())
@@ -158,13 +166,8 @@ func (l *Log) Remove() error {
 		return ErrClosed
 	}
 	l.closed = true
-	var errs []error
-	for _, s := range l.segs {
-		errs = append(errs, s.close())
-	}
-	errs = append(errs, l.removeFiles())
+	err := errors.Join(l.closeFiles(), l.removeFiles())
 	l.drop()
-	err := errors.Join(errs...)
 	l.spool.left(l.stream, err == nil)
 	if err != nil {
 		l.spool.count(l.stream, l.spool.measure(l.stream))

@@ -41,7 +41,6 @@ func (l *Log) syncOnce() error {
 type pending struct {
 	segs  []*segment
 	files []File // of segs
-	name  string // the newest segment, which must still be there
 	dir   bool   // sync the folder
 	above bool   // sync the one above as well
 }
@@ -67,7 +66,6 @@ func (l *Log) beginSync() (*pending, int64, error) {
 			s.target = s.off
 			p.segs = append(p.segs, s)
 			p.files = append(p.files, s.file)
-			p.name = s.name
 		}
 	}
 	if len(p.segs) == 0 && !p.dir && !p.above {
@@ -86,10 +84,10 @@ func (l *Log) flush(p *pending) error {
 			return failed("sync", p.segs[i].name, err)
 		}
 	}
-	if p.name != "" {
+	for _, s := range p.segs {
 		// A descriptor outlives the file: somebody may have removed it.
-		if _, err := l.fs.Size(p.name); err != nil {
-			return failed("look for", p.name, err)
+		if _, err := l.fs.Size(s.name); err != nil {
+			return failed("look for", s.name, err)
 		}
 	}
 	if p.dir {

@@ -19,6 +19,7 @@ func (f *FS) Kill() {
 
 func (f *FS) reset() {
 	f.epoch++
+	f.handles = 0
 	f.fault, f.off, f.ops = nil, 0, 0
 	clear(f.locks)
 	clear(f.hits)

@@ -29,6 +29,7 @@ type FS struct {
 	fault    func(op Op, name string, n int) error
 	capacity int64
 	epoch    int // files and locks opened before a crash are dead
+	handles  int // open files
 	lost     Losses
 }
 
@@ -169,6 +170,7 @@ func (f *FS) Create(name string, size int64) (spool.File, error) {
 	}
 	n := &node{now: make([]byte, size)}
 	d.change(change{to: base, node: n})
+	f.handles++
 	return &file{fs: f, name: name, node: n, epoch: f.epoch, writable: true}, nil
 }
 
@@ -193,6 +195,7 @@ func (f *FS) Open(name string) (spool.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.handles++
 	return &file{fs: f, name: name, node: n, epoch: f.epoch}, nil
 }
 

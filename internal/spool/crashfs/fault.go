@@ -89,6 +89,13 @@ func (f *FS) Ops() int {
 	return f.ops
 }
 
+// Handles returns how many files are open.
+func (f *FS) Handles() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.handles
+}
+
 // Lost returns what crashes took so far.
 func (f *FS) Lost() Losses {
 	f.mu.Lock()

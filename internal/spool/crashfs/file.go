@@ -99,5 +99,8 @@ func (f *file) Close() error {
 		return fs.ErrClosed
 	}
 	f.closed = true
+	if f.epoch == f.fs.epoch {
+		f.fs.handles--
+	}
 	return nil
 }
