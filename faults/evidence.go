@@ -45,7 +45,7 @@ func Evidence(ctx context.Context, dsn, schema string) (*audit.Evidence, error) 
 		{`select stream_id::text, last_idx, 0::bigint, '' from ` + in + `.stream`,
 			func(id strata.StreamID) { e.Cursors[id] = first }},
 	} {
-		//lint:ignore rowserrcheck ForEachRow returns its error
+		//lint:ignore rowserrcheck ForEachRow does
 		rows, err := conn.Query(ctx, part.sql)
 		if err != nil {
 			return nil, err

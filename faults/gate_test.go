@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -47,7 +48,7 @@ func newGate(t testing.TB, dsn string, rate int) *gate {
 
 func (g *gate) open() {
 	g.t.Helper()
-	l, err := net.Listen("tcp", g.address)
+	l, err := new(net.ListenConfig).Listen(context.WithoutCancel(g.t.Context()), "tcp", g.address)
 	require.NoError(g.t, err)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -75,7 +76,7 @@ func (g *gate) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial(g.network, g.server)
+		far, err := new(net.Dialer).DialContext(g.t.Context(), g.network, g.server)
 		if err != nil {
 			_ = near.Close()
 			continue

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,7 +52,7 @@ func (s *tracer) hits(t testing.TB) int {
 // sh runs a program that changes the machine.
 func sh(t testing.TB, line ...string) error {
 	t.Helper()
-	out, err := exec.Command(line[0], line[1:]...).CombinedOutput()
+	out, err := exec.CommandContext(context.WithoutCancel(t.Context()), line[0], line[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", strings.Join(line, " "), err, out)
 	}

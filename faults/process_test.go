@@ -262,8 +262,8 @@ func (r *rig) drain(spool string) {
 func (r *rig) ledger() *audit.Ledger {
 	r.Helper()
 	l := audit.NewLedger()
-	for _, name := range r.ledgers {
-		require.NoError(r, faults.ReadLedger(l, name))
+	for i := range r.ledgers {
+		r.readLedger(l, i)
 	}
 	return l
 }
@@ -272,8 +272,14 @@ func (r *rig) ledger() *audit.Ledger {
 func (r *rig) lastLedger() *audit.Ledger {
 	r.Helper()
 	l := audit.NewLedger()
-	require.NoError(r, faults.ReadLedger(l, r.ledgers[len(r.ledgers)-1]))
+	r.readLedger(l, len(r.ledgers)-1)
 	return l
+}
+
+// readLedger adds what a process has written down.
+func (r *rig) readLedger(into *audit.Ledger, i int) {
+	r.Helper()
+	require.NoError(r, faults.ReadLedger(into, r.ledgers[i]))
 }
 
 // finish drains the spool and checks that what was promised is stored.
