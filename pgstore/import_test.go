@@ -215,6 +215,44 @@ func TestImportNamesTheRecord(t *testing.T) {
 	in.complete(t, n)
 }
 
+// An import whose streams somebody fences off ends at once, and goes on when they
+// are free again.
+func TestImportIsFencedOff(t *testing.T) {
+	t.Parallel()
+	in := openImporting(t)
+	fenced := func(yes bool) {
+		_, err := in.look.Exec(t.Context(), fmt.Sprintf("update %s.stream set fenced = %v", in.schema, yes))
+		require.NoError(t, err)
+	}
+	params := pgstore.ImportParams{Name: "fenced", Lanes: 1, BatchSize: 100}
+	stored := make(chan struct{}, 1)
+	params.Progress = func(pgstore.ImportProgress) {
+		select {
+		case stored <- struct{}{}:
+		default:
+		}
+	}
+	var position int
+	_, err := in.Import(t.Context(), func(yield func(strata.Record, error) bool) {
+		for r, err := range history(2000) {
+			if position++; position == 500 {
+				<-stored // the stream is known by then
+				fenced(true)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}, params)
+	require.ErrorIs(t, err, strata.ErrFenced)
+	_, err = in.Import(t.Context(), history(2000), params)
+	require.ErrorIs(t, err, strata.ErrFenced)
+	fenced(false)
+	_, err = in.Import(t.Context(), history(2000), params)
+	require.NoError(t, err)
+	in.complete(t, 2000)
+}
+
 func TestImportNamesEveryBadParameter(t *testing.T) {
 	t.Parallel()
 	in := openImporting(t)

@@ -236,7 +236,7 @@ func (m *importer) keep(ctx context.Context, b importBatch) error {
 
 // lostConnection reports whether another attempt may find a server that works.
 func lostConnection(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, strata.ErrCursor) || errors.Is(err, ErrSchemaChanged) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, strata.ErrCursor) || errors.Is(err, strata.ErrFenced) || errors.Is(err, ErrSchemaChanged) {
 		return false
 	}
 	server, ok := errors.AsType[*pgconn.PgError](err)
