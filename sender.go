@@ -34,6 +34,9 @@ type sender struct {
 	size   int       // records a send: fewer after one that took too long
 	unsure bool      // the outcome of the last send is unknown
 	heard  time.Time // when the store last told where the stream stands
+	had    int64     // up to where the store has ever been
+	again  int64     // up to where what it lost is counted as sent once more
+	tried  attempt   // the last send, while its outcome is unknown
 
 	mu      sync.Mutex
 	asked   int64 // how often somebody wanted the cursor to be asked for: the store may have lost what it acknowledged
@@ -45,6 +48,9 @@ type sender struct {
 	fails   int64     // attempts that failed, ever
 	fenced  bool
 }
+
+// attempt is a send: its last index, and how many before it were declared lost.
+type attempt struct{ last, gap int64 }
 
 // lossTotals tells what a stream has lost since a generation of its losses: nil if
 // nothing, else the totals and their generation.
@@ -149,7 +155,8 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 		}
 		return false, nil
 	}
-	s.unsure = true
+	s.unsure, s.tried = true, attempt{batch.Last(), batch.Gap}
+	s.sendAgain(&batch)
 	start := s.clock.Now()
 	if err := s.store.Ingest(ctx, batch); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -160,7 +167,7 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 	}
 	s.heard = s.clock.Now()
 	s.observe.stored(s.heard.Sub(start))
-	s.unsure = false
+	s.unsure, s.tried = false, attempt{}
 	s.next = batch.Last() + 1
 	s.size = min(2*s.size, s.limit)
 	s.stored(&batch, generation)
@@ -191,12 +198,16 @@ func (s *sender) align(ctx context.Context) error {
 	if total := s.src.total(); cursor > total && s.sole {
 		return fmt.Errorf("%w: the store has %d records of stream %s, of which this process, its only writer, has made %d; two processes may share a copy of it", ErrCursor, cursor, s.stream, total)
 	}
-	back := s.progress.regress(cursor)
-	s.mu.Lock()
-	s.resent += back
-	s.mu.Unlock()
+	if back := s.progress.regress(cursor); back > 0 {
+		s.had, s.again = max(s.had, cursor+back), cursor
+	}
+	if s.tried.last > 0 && cursor >= s.tried.last { // it had arrived after all
+		s.mu.Lock()
+		s.lost += s.tried.gap
+		s.mu.Unlock()
+	}
 	s.next = cursor + 1
-	s.unsure = false
+	s.unsure, s.tried = false, attempt{}
 	s.heard = s.clock.Now()
 	s.arrived(cursor)
 	s.mu.Lock()
@@ -204,6 +215,18 @@ func (s *sender) align(ctx context.Context) error {
 	s.mu.Unlock()
 	s.progress.aligned(n)
 	return nil
+}
+
+// sendAgain counts the records of a batch that the store has had before, once.
+func (s *sender) sendAgain(b *Batch) {
+	from, upTo := max(b.First, s.again+1), min(b.Last(), s.had)
+	if from > upTo {
+		return
+	}
+	s.again = upTo
+	s.mu.Lock()
+	s.resent += upTo - from + 1
+	s.mu.Unlock()
 }
 
 // arrived notes that the store has the records up to an index.
