@@ -17,6 +17,7 @@ const (
 	stateUnique           = "23505"
 	stateLimit            = "54000"
 	stateReadOnly         = "25006"
+	stateUnsupported      = "0A000" // also: to begin a transaction that may write, on a standby
 	stateUndefinedTable   = "42P01"
 	stateUndefinedColumn  = "42703"
 	stateTypeMismatch     = "42804"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // rollbackTimeout bounds how long a connection may take to say that it gave up.
@@ -34,7 +35,7 @@ func (s *Store) inTx(ctx context.Context, opts pgx.TxOptions, f func(tx pgx.Tx) 
 	tookNotice(conn.Conn().PgConn()) // of a transaction before
 	tx, err := conn.BeginTx(ctx, opts)
 	if err != nil {
-		return err
+		return beginError(err)
 	}
 	if err := f(tx); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
@@ -51,4 +52,15 @@ func (s *Store) inTx(ctx context.Context, opts pgx.TxOptions, f func(tx pgx.Tx) 
 		return ErrUnreplicated
 	}
 	return nil
+}
+
+// beginError gives the refusal of a standby to begin what may write the code that
+// each statement that writes would get: its own one means many things. A
+// connection leads to a standby where something stands in between, such as
+// PgBouncer, that has kept it while the server changed its role.
+func beginError(err error) error {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok && server.Code == stateUnsupported {
+		server.Code = stateReadOnly
+	}
+	return err
 }
