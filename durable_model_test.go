@@ -24,7 +24,7 @@ var modelSteps = []string{"track", "track", "sync", "flush", "flush, acknowledge
 func TestU2AgreesWithAModel(t *testing.T) {
 	hits := make(map[string]int)
 	rapid.Check(t, func(rt *rapid.T) {
-		steps := rapid.SliceOfN(rapid.SampledFrom(modelSteps), 1, 25).Draw(rt, "steps")
+		steps := rapid.SliceOfN(rapid.SampledFrom(modelSteps), 1, 12).Draw(rt, "steps")
 		random := rapid.Uint64().Draw(rt, "random")
 		failed := false
 		synctest.Test(t, func(t *testing.T) {

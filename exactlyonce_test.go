@@ -16,7 +16,7 @@ import (
 // Whatever the store does to a batch (fails before it applies, applies and then
 // fails, hangs until the deadline), every event arrives exactly once.
 func TestEveryEventArrivesExactlyOnce(t *testing.T) {
-	seeds := 60
+	seeds := 20
 	if testing.Short() {
 		seeds = 15
 	}

@@ -138,6 +138,9 @@ func TestNoMachinePaths(t *testing.T) {
 		if bytes.IndexByte(text, 0) >= 0 {
 			continue // not a text file
 		}
+		if !machinePath.Match(text) { // most files, in one go
+			continue
+		}
 		n := 0
 		for line := range strings.Lines(string(text)) {
 			n++

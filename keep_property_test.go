@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/memstore"
 )
 
@@ -17,9 +18,9 @@ import (
 // none is in two experiments of a layer.
 func TestRandomChangesMoveNobodyExposed(t *testing.T) {
 	t.Parallel()
-	seeds := 12
-	if testing.Short() {
-		seeds = 6
+	seeds := 6
+	if seed.Long() {
+		seeds = 12
 	}
 	published := map[string]int{}
 	for seed := range seeds {

@@ -86,7 +86,7 @@ func simulations() int {
 	case testing.Short():
 		return 8
 	}
-	return 20
+	return 12
 }
 
 // atMost fails where so many of n is more than a rate that is at most p can

@@ -196,7 +196,7 @@ func (s *sender) align(ctx context.Context) error {
 		return err
 	}
 	if total := s.src.total(); cursor > total && s.sole {
-		return fmt.Errorf("%w: the store has %d records of stream %s, of which this process, its only writer, has made %d; two processes may share a copy of it", ErrCursor, cursor, s.stream, total)
+		return fmt.Errorf("%w: %w: the store has %d records of stream %s, of which this process, its only writer, has made %d; somebody else writes under its id", ErrPermanent, ErrCursor, cursor, s.stream, total)
 	}
 	if back := s.progress.regress(cursor); back > 0 {
 		s.had, s.again = max(s.had, cursor+back), cursor
