@@ -22,7 +22,7 @@ func TestD3DiskTooSmall(t *testing.T) {
 func overfill(t *testing.T, minFree int64) {
 	const disk, event = 8 << 20, 1050
 	r := newRig(t)
-	g := newGate(t, r.dsn, 0)
+	g := newGate(t, r.dsn)
 	at := mount(t, "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", disk), "none")
 	g.shut()
 	p := r.start("-dsn", g.dsn, "-spool", at+"/spool", "-min-free", fmt.Sprint(minFree), "-spool-bytes", fmt.Sprint(16<<20),

@@ -119,7 +119,7 @@ func TestD8SharedAndCopied(t *testing.T) {
 // is the copy that sends what the original goes on to write.
 func TestD8CopiedWhileTheDatabaseIsDown(t *testing.T) {
 	r := newRig(t)
-	g := newGate(t, r.dsn, 0)
+	g := newGate(t, r.dsn)
 	g.shut()
 	p := r.start("-dsn", g.dsn, "-pause", "500us")
 	r.wait(300 * time.Millisecond)

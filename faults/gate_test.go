@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +21,8 @@ type gate struct {
 	t               testing.TB
 	dsn             string // through the gate
 	address         string
-	network, server string // behind it
-	rate            int    // bytes that pass to the server in a second, on each connection; 0 means any number
+	network, server string       // behind it
+	rate            atomic.Int64 // bytes that pass to the server in a second, on each connection; 0 means any number
 
 	mu       sync.Mutex
 	listener net.Listener // nil while it is shut
@@ -30,11 +31,11 @@ type gate struct {
 }
 
 // newGate puts a gate before a server. It is open.
-func newGate(t testing.TB, dsn string, rate int) *gate {
+func newGate(t testing.TB, dsn string) *gate {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
-	g := &gate{t: t, address: "127.0.0.1:0", rate: rate, conns: make(map[net.Conn]bool)}
+	g := &gate{t: t, address: "127.0.0.1:0", conns: make(map[net.Conn]bool)}
 	g.network, g.server = pgconn.NetworkAddress(cfg.Host, cfg.Port)
 	g.open()
 	t.Cleanup(g.shut)
@@ -87,18 +88,14 @@ func (g *gate) accept(l net.Listener) {
 		}
 		g.conns[near], g.conns[far] = true, true
 		g.mu.Unlock()
-		g.running.Go(func() { g.pass(far, near, g.rate) })
-		g.running.Go(func() { g.pass(near, far, 0) })
+		g.running.Go(func() { g.pass(far, near, g.trickle) })
+		g.running.Go(func() { g.pass(near, far, io.Copy) })
 	}
 }
 
 // pass copies one direction until either end closes.
-func (g *gate) pass(to, from net.Conn, rate int) {
-	if rate == 0 {
-		_, _ = io.Copy(to, from)
-	} else {
-		g.trickle(to, from, rate)
-	}
+func (g *gate) pass(to, from net.Conn, by func(io.Writer, io.Reader) (int64, error)) {
+	_, _ = by(to, from)
 	_, _ = to.Close(), from.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -106,20 +103,25 @@ func (g *gate) pass(to, from net.Conn, rate int) {
 	delete(g.conns, from)
 }
 
-// trickle passes on so many bytes a second.
-func (g *gate) trickle(to io.Writer, from io.Reader, rate int) {
+// trickle copies no more than the rate allows.
+func (g *gate) trickle(to io.Writer, from io.Reader) (total int64, err error) {
 	const steps = 100
 	tick := time.NewTicker(time.Second / steps)
 	defer tick.Stop()
-	buffer := make([]byte, max(1, rate/steps))
+	buffer := make([]byte, 64<<10)
 	for {
-		n, err := from.Read(buffer)
+		some := buffer
+		if rate := int(g.rate.Load()); rate > 0 {
+			<-tick.C
+			some = buffer[:max(1, min(rate/steps, len(buffer)))]
+		}
+		n, err := from.Read(some)
 		if err != nil {
-			return
+			return total, err
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
+		total += int64(n)
+		if _, err := to.Write(some[:n]); err != nil {
+			return total, err
 		}
-		<-tick.C
 	}
 }

@@ -156,3 +156,29 @@ func free(t testing.TB, at string) int64 {
 	require.NoError(t, syscall.Statfs(at, &st))
 	return int64(st.Bavail) * st.Bsize
 }
+
+// limitMemory puts a process into a cgroup of its own that may use so much memory,
+// and reports whether this machine lets us. The system kills who needs more.
+func (p *process) limitMemory(bytes int64) bool {
+	t := p.rig.TB
+	t.Helper()
+	for parent, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
+		if _, err := os.Stat(filepath.Join(parent, "cgroup.procs")); err != nil {
+			continue
+		}
+		//lint:ignore usetesting a cgroup is no folder that can be emptied
+		group, err := os.MkdirTemp(parent, "strata-faults-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			_ = p.cmd.Process.Kill() // else the group is in use; it may have ended
+			require.Eventually(t, func() bool { return os.Remove(group) == nil }, 10*time.Second, 10*time.Millisecond)
+		})
+		if os.WriteFile(filepath.Join(group, file), []byte(strconv.FormatInt(bytes, 10)), 0o600) == nil &&
+			os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(p.pid())), 0o600) == nil {
+			return true
+		}
+	}
+	return false
+}
