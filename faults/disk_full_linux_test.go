@@ -14,19 +14,21 @@ import (
 
 // D3: the spool's disk is far too small for what comes while the database is down.
 func TestD3DiskTooSmall(t *testing.T) {
+	atOnce(t)
 	for name, minFree := range map[string]int64{"MinFreeBytes": 2 << 20, "no MinFreeBytes": -1} {
 		t.Run(name, func(t *testing.T) { overfill(t, minFree) })
 	}
 }
 
 func overfill(t *testing.T, minFree int64) {
-	const disk, event = 8 << 20, 1050
+	atOnce(t)
+	const disk, event = 8 << 20, 4100
 	r := newRig(t)
 	g := newGate(t, r.dsn)
 	at := mount(t, "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", disk), "none")
 	g.shut()
 	p := r.start("-dsn", g.dsn, "-spool", at+"/spool", "-min-free", fmt.Sprint(minFree), "-spool-bytes", fmt.Sprint(16<<20),
-		"-buffer", fmt.Sprint(1<<20), "-level", "memory", "-size", "1000", "-wait", "1s")
+		"-buffer", fmt.Sprint(1<<20), "-level", "memory", "-size", "4000", "-wait", "1s")
 	least := int64(disk)
 	for lines := int64(0); lines < 10*disk/event; r.wait(5 * time.Millisecond) {
 		least = min(least, free(t, at))
@@ -49,6 +51,7 @@ func overfill(t *testing.T, minFree int64) {
 
 // D4: a write to the spool finds the disk full, whichever it is.
 func TestD4WriteFindsNoSpace(t *testing.T) {
+	atOnce(t)
 	needStrace(t)
 	r := newRig(t)
 	hit := 0

@@ -98,6 +98,7 @@ func (h *host) end(maxLost int64) *audit.Evidence {
 // D7: somebody deletes the spool's folder while it is in use. What was in it and
 // nowhere else is gone, and the store says so; the rest goes on.
 func TestD7FolderRemoved(t *testing.T) {
+	atOnce(t)
 	r := newRig(t)
 	h := newHost(r, r.spool)
 	require.GreaterOrEqual(t, h.track(3000, strata.LevelSynced), strata.LevelSynced)
@@ -111,6 +112,7 @@ func TestD7FolderRemoved(t *testing.T) {
 
 // D7: the file system with the spool fails and can only be read from then on.
 func TestD7ReadOnly(t *testing.T) {
+	atOnce(t)
 	r := newRig(t)
 	disk := newImage(t, filepath.Join(r.dir, "disk"), 64)
 	h := newHost(r, filepath.Join(disk.at, "spool"))
@@ -123,6 +125,7 @@ func TestD7ReadOnly(t *testing.T) {
 // D7: nothing can be made in the folder any more, and then again. (Root needs no
 // permission, so it is made immutable.)
 func TestD7NotPermitted(t *testing.T) {
+	atOnce(t)
 	r := newRig(t)
 	disk := newImage(t, filepath.Join(r.dir, "disk"), 64)
 	spool := filepath.Join(disk.at, "spool")

@@ -60,16 +60,18 @@ func flat(t testing.TB, before, after int64) {
 // D10: events come at more than twice the rate that the store takes, with little
 // memory.
 func TestD10Overload(t *testing.T) {
+	atOnce(t)
 	t.Run("without a spool", func(t *testing.T) { overload(t, false) })
 	t.Run("with a spool", func(t *testing.T) { overload(t, true) })
 }
 
 func overload(t *testing.T, spooled bool) {
+	atOnce(t)
 	const buffer, more, rate = 16 << 20, 64 << 20, 1 << 20
 	r := newRig(t)
 	r.program = writerProgram(t, false)
 	g := newGate(t, r.dsn)
-	args := []string{"-dsn", g.dsn, "-level", "memory", "-buffer", fmt.Sprint(buffer), "-size", "1000", "-goroutines", "8", "-pause", "300us"}
+	args := []string{"-dsn", g.dsn, "-level", "memory", "-buffer", fmt.Sprint(buffer), "-size", "4000", "-goroutines", "8", "-pause", "1ms"}
 	if spooled {
 		args = append(args, "-spool-bytes", fmt.Sprint(16<<20))
 	} else {
@@ -81,7 +83,7 @@ func overload(t *testing.T, spooled bool) {
 		t.Log("no cgroup can be made here, so nothing enforces the limit; the memory is watched all the same")
 	}
 	start := time.Now()
-	before, after := p.memory(soak(t, 7*time.Second))
+	before, after := p.memory(soak(t, 5*time.Second))
 	tracked := r.lastLedger().Len()
 	speed, took := float64(tracked)/time.Since(start).Seconds(), float64(r.committed())/time.Since(start).Seconds()
 	g.rate.Store(0)
@@ -102,6 +104,7 @@ func overload(t *testing.T, spooled bool) {
 // D11: the database is down for long while events come at a usual rate. Then what
 // has come is stored, oldest first, in far less time than it took to come.
 func TestD11DatabaseDownForLong(t *testing.T) {
+	atOnce(t)
 	down := soak(t, 5*time.Second)
 	r := newRig(t)
 	r.program = writerProgram(t, false)
@@ -144,7 +147,7 @@ func TestD12StartWithMuchInTheSpool(t *testing.T) {
 	full := int64(rounds(64<<20, 1<<30))
 	r := newRig(t)
 	r.program = writerProgram(t, false)
-	p := r.start("-dsn", nowhere, "-level", "written", "-goroutines", "64", "-size", "1000", "-spool-bytes", fmt.Sprint(2*full))
+	p := r.start("-dsn", nowhere, "-level", "written", "-goroutines", "32", "-size", "4000", "-spool-bytes", fmt.Sprint(2*full))
 	require.Eventually(t, func() bool { return size(t, r.spool) >= full }, 5*time.Minute, 20*time.Millisecond)
 	p.kill()
 	empty, much := r.opens(r.spool+"-empty"), r.opens(r.spool)

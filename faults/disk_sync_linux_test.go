@@ -2,7 +2,6 @@ package faults_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 // D5: the disk fails to sync, and loses power soon after: what was said to be
 // synced is on it.
 func TestD5SyncFails(t *testing.T) {
+	atOnce(t)
 	needStrace(t)
 	r := newRig(t)
 	hit := 0
@@ -60,6 +60,7 @@ func (r *rig) onDisk(disk image, down bool) []string {
 // D9: the machine loses power at any moment: what was said to be synced is on the
 // disk, of which only what the system had written out is left.
 func TestD9PowerLost(t *testing.T) {
+	atOnce(t)
 	r := newRig(t)
 	var sent int64
 	for i := range rounds(2, 100) {
@@ -85,15 +86,14 @@ func TestD6SlowSync(t *testing.T) {
 	}
 	r := newRig(t)
 	r.program = writerProgram(t, false)
-	calm := r.start("-level", "memory", "-pause", "500us")
-	r.wait(time.Second)
+	calm := r.start("-level", "memory", "-pause", "1ms")
+	r.wait(time.Second / 2)
 	undisturbed := calm.stop()
-	require.NoError(t, os.RemoveAll(r.spool))
 	slow := make(map[string]*process)
 	traced := make(map[string]*tracer)
 	for _, level := range []string{"memory", "written", "synced"} {
 		traced[level] = r.injecting("fdatasync", fmt.Sprintf("delay_exit=%d", delay.Microseconds()))
-		slow[level] = r.startUnder(traced[level].line, "-spool", r.spool+"-"+level, "-level", level, "-pause", "500us", "-wait", "1m")
+		slow[level] = r.startUnder(traced[level].line, "-level", level, "-pause", "1ms", "-wait", "1m")
 	}
 	r.wait(delay + 1500*time.Millisecond)
 	counts := make(map[string]int)
@@ -110,8 +110,5 @@ func TestD6SlowSync(t *testing.T) {
 	require.Less(t, said.Slowest, delay/4, "Track waited for the disk")
 	require.Greater(t, counts["written"], counts["memory"]/4, "who waits until events are written waited for the sync")
 	require.Less(t, counts["synced"], counts["memory"]/4, "the syncs were not slow")
-	r.drain(r.spool + "-memory")
-	r.drain(r.spool + "-written")
-	r.drain(r.spool + "-synced")
-	r.check(audit.Terms{Safe: strata.LevelWritten})
+	r.finish(audit.Terms{Safe: strata.LevelWritten})
 }

@@ -47,7 +47,7 @@ func main() {
 	flag.IntVar(&o.goroutines, "goroutines", 4, "how many track at the same time")
 	flag.IntVar(&o.lanes, "lanes", 2, "Config.Lanes")
 	flag.IntVar(&o.buffer, "buffer", 0, "Config.BufferBytes")
-	flag.IntVar(&o.size, "size", 0, "bytes to add to each event, at most 1000")
+	flag.IntVar(&o.size, "size", 0, "bytes to add to each event, at most 50000")
 	flag.DurationVar(&o.pause, "pause", 0, "pause between two events of a goroutine")
 	flag.DurationVar(&o.wait, "wait", 5*time.Second, "how long to wait for the level")
 	flag.Parse()
@@ -82,8 +82,11 @@ func run(o *options) error {
 	}
 	fmt.Println("ready")
 	w := &writer{eng: eng, ledger: ledger, o: o, prefix: fmt.Sprintf("%d-%d", os.Getpid(), time.Now().UnixNano())}
-	if o.size > 0 {
-		w.properties = map[string]any{"padding": strings.Repeat("x", o.size)}
+	for i := 0; i < o.size; i += maxProperty {
+		if w.properties == nil {
+			w.properties = make(map[string]any)
+		}
+		w.properties[fmt.Sprint("padding", i)] = strings.Repeat("x", min(o.size-i, maxProperty))
 	}
 	err = w.work(ctx)
 	status, goroutines := eng.Status(), runtime.NumGoroutine()
@@ -103,6 +106,9 @@ func open(ctx context.Context, store *pgstore.Store, o *options) (*strata.Engine
 		PlanFile: o.plan, Spool: strata.SpoolConfig{Dir: o.spool, MaxBytes: o.spoolBytes, MinFreeBytes: o.minFree},
 	})
 }
+
+// maxProperty is how long the text of a property may be.
+const maxProperty = 1000
 
 type writer struct {
 	eng     *strata.Engine
