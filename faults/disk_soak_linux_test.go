@@ -50,11 +50,12 @@ func median(list []int64) int64 {
 	return list[len(list)/2]
 }
 
-// flat checks that memory does not grow.
+// flat checks that memory does not grow. In a few seconds it is still finding its
+// size, since garbage is collected only when there is as much again.
 func flat(t testing.TB, before, after int64) {
 	t.Helper()
 	t.Logf("resident memory: %.1f MiB, then %.1f MiB", float64(before)/(1<<20), float64(after)/(1<<20))
-	require.Less(t, after, before+before/5+4<<20, "it grows")
+	require.Less(t, after, before+before/int64(rounds(2, 10))+4<<20, "it grows")
 }
 
 // D10: events come at more than twice the rate that the store takes, with little
@@ -71,7 +72,7 @@ func overload(t *testing.T, spooled bool) {
 	r := newRig(t)
 	r.program = writerProgram(t, false)
 	g := newGate(t, r.dsn)
-	args := []string{"-dsn", g.dsn, "-level", "memory", "-buffer", fmt.Sprint(buffer), "-size", "4000", "-goroutines", "8", "-pause", "1ms"}
+	args := []string{"-dsn", g.dsn, "-level", "memory", "-buffer", fmt.Sprint(buffer), "-size", "4000", "-goroutines", "8", "-pause", fmt.Sprint(rounds(1, 4), "ms")}
 	if spooled {
 		args = append(args, "-spool-bytes", fmt.Sprint(16<<20))
 	} else {
