@@ -29,6 +29,16 @@ func status(pid int) (parent int, alive bool) {
 	return parent, err == nil
 }
 
+// stopped reports whether a process is halted, or gone, or cannot be looked at.
+func stopped(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(after, "T") || strings.HasPrefix(after, "Z")
+}
+
 // children lists the processes that the program has started.
 func (p *Process) children() (pids []int) {
 	entries, err := filepath.Glob("/proc/[0-9]*")

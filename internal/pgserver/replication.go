@@ -173,7 +173,27 @@ func (c *Server) PauseReceiver(ctx context.Context) error {
 		return err
 	}
 	c.receiver = pid
-	return syscall.Kill(pid, syscall.SIGSTOP)
+	return halt(ctx, pid)
+}
+
+// halt halts a receiver while it waits. One that was reading would read all that
+// has come meanwhile before it noticed that it is to end.
+func halt(ctx context.Context, pid int) error {
+	for {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			return err
+		}
+		for !stopped(pid) && ctx.Err() == nil {
+			time.Sleep(100 * time.Microsecond)
+		}
+		if waits(pid) || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // ResumeReceiver lets the standby receive again.

@@ -23,6 +23,7 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -42,7 +43,7 @@ var shared struct {
 	err     error
 }
 
-// Main wraps the tests of a package, so that the shared cluster is stopped
+// Main wraps the tests of a package, so that the shared servers are stopped
 // before somebody looks for leaks.
 func Main(m *testing.M) interface{ Run() int } { return main{m} }
 
@@ -50,11 +51,13 @@ type main struct{ m *testing.M }
 
 func (r main) Run() int {
 	code := r.m.Run()
+	err := discardPair()
 	if shared.cluster != nil {
-		if err := shared.cluster.Discard(); err != nil {
-			fmt.Fprintln(os.Stderr, "pgtest:", err)
-			return max(code, 1)
-		}
+		err = errors.Join(err, shared.cluster.Discard())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pgtest:", err)
+		return max(code, 1)
 	}
 	return code
 }
