@@ -307,6 +307,31 @@ func TestAFencedStreamStops(t *testing.T) {
 	})
 }
 
+// What processes have left goes one by one as it is sent: one that is killed before
+// it has sent everything leaves less to the next, not the same again.
+func TestLeftoversGoOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newShelf(1)
+		cfg, disk := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		store.setFault(always(before))
+		for range 3 {
+			eng := bounded(t, store, cfg)
+			require.NoError(t, eng.Track(user(1), named("a")))
+			left, _ := eng.Close(context.Background())
+			require.EqualValues(t, 1, left.Spool)
+		}
+		store.setFault(always(slow))
+		eng := bounded(t, store, cfg)
+		time.Sleep(2500 * time.Millisecond) // of three streams, each with a cursor and a batch, that take a second
+		synctest.Wait()
+		there, err := disk.List("/spool")
+		require.NoError(t, err)
+		require.Len(t, there, 1+2, "its own and those that it has not sent")
+		_, err = eng.Close(context.Background())
+		require.NoError(t, err)
+	})
+}
+
 // D3, D4 and D7 without a disk: one that is full, fails or goes away costs
 // durability, which the status tells, and nothing else.
 func TestADiskThatFails(t *testing.T) {

@@ -63,8 +63,9 @@ func (l *leftovers) sendAll(ctx context.Context) {
 		}
 		l.failed(l.send(ctx, id))
 		l.count(len(streams) - i - 1)
+		// At once: a process that is killed soon must not leave it to the next one.
+		l.finishConfirmed()
 	}
-	l.finishConfirmed()
 }
 
 // send sends one stream to its end.
