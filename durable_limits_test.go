@@ -209,7 +209,10 @@ func TestU8ClocksThatJump(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 			}
-			require.Less(t, store.hits["ingest fails before"], 60, "attempts in 100 s")
+			store.mu.Lock()
+			attempts := store.hits["ingest fails before"]
+			store.mu.Unlock()
+			require.Less(t, attempts, 60, "attempts in 100 s")
 			store.setFault(nil)
 			time.Sleep(time.Minute)
 			left, err := eng.Close(context.Background())
