@@ -24,6 +24,9 @@ func (s *site) synchronous(t *testing.T) {
 		}
 	})
 	set(t.Context(), s.Primary, "alter system set synchronous_standby_names = '*'")
+	await(t, func() bool {
+		return s.ask(t, s.Primary, `select count(*) from pg_stat_replication where sync_state = 'sync'`) > 0
+	}, "the standby counts as synchronous")
 }
 
 // waiting counts the commits on the primary that wait for the standby.

@@ -146,7 +146,7 @@ func TestF9ThePrimaryVanishes(t *testing.T) {
 	v := newRemote(t, pair.Primary)
 	far, near := v.server(pair.Primary), pair.Standby.Server
 	how := setup{dsn: pgserver.MultiDSN("connect_timeout=1", far, near), standbys: []string{far.DSN() + "&connect_timeout=1", near.DSN()}, patience: 2 * time.Second}
-	bound := 8 * time.Second
+	bound := 15 * time.Second
 	if seed.Long() {
 		how.dsn, how.standbys = pgserver.MultiDSN("", far, near), []string{far.DSN(), near.DSN()}
 		how.patience, bound = 5*time.Minute, time.Minute
