@@ -11,6 +11,7 @@ import (
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/pgtest"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/pgstore"
 	"github.com/strataxp/strata/storetest"
 )
@@ -37,11 +38,11 @@ func TestStore(t *testing.T) {
 	c := pgtest.Shared(t)
 	bouncer := pgtest.Bouncer(t, c)
 	schemas := &lender{owner: t, cluster: c}
-	for name, dsn := range map[string]string{
-		"plain":           c.DSN(),
-		"simple_protocol": c.DSN() + "&default_query_exec_mode=simple_protocol",
-		"PgBouncer":       bouncer + "&default_query_exec_mode=exec",
-	} {
+	modes := map[string]string{"plain": c.DSN(), "PgBouncer": bouncer + "&default_query_exec_mode=exec"}
+	if seed.Long() { // arguments travel as text in both
+		modes["simple_protocol"] = c.DSN() + "&default_query_exec_mode=simple_protocol"
+	}
+	for name, dsn := range modes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var mu sync.Mutex
