@@ -47,7 +47,9 @@ func (l *leftovers) run(ctx context.Context) {
 			if !pause(ctx, l.clock, confirmInterval, nil, nil) {
 				return
 			}
-			l.finishConfirmed()
+			if err := l.finishConfirmed(); err != nil {
+				l.failed(err)
+			}
 		}
 	}
 }
@@ -55,17 +57,17 @@ func (l *leftovers) run(ctx context.Context) {
 // sendAll sends the streams that nobody writes any more, oldest first.
 func (l *leftovers) sendAll(ctx context.Context) {
 	streams, err := l.spool.Leftover()
-	l.failed(err)
 	l.count(len(streams))
 	for i, id := range streams {
 		if ctx.Err() != nil {
 			return
 		}
-		l.failed(l.send(ctx, id))
+		err = errors.Join(err, l.send(ctx, id))
 		l.count(len(streams) - i - 1)
 		// At once: a process that is killed soon must not leave it to the next one.
-		l.finishConfirmed()
+		err = errors.Join(err, l.finishConfirmed())
 	}
+	l.failed(err)
 }
 
 // send sends one stream to its end.
@@ -96,21 +98,23 @@ func (l *leftovers) send(ctx context.Context, id StreamID) error {
 	return nil
 }
 
-// finishConfirmed deletes what is confirmed, and sends again what was lost.
-func (l *leftovers) finishConfirmed() {
+// finishConfirmed deletes what is confirmed, and lets go of what cannot be, for
+// another look.
+func (l *leftovers) finishConfirmed() (err error) {
 	l.mu.Lock()
 	open := l.open
 	l.open = nil
 	l.mu.Unlock()
 	for _, o := range open {
-		if keep, err := l.finish(o); err != nil {
-			l.failed(err)
-		} else if keep {
+		keep, finishErr := l.finish(o)
+		err = errors.Join(err, finishErr)
+		if keep {
 			l.mu.Lock()
 			l.open = append(l.open, o)
 			l.mu.Unlock()
 		}
 	}
+	return err
 }
 
 // finish closes a log that is done with: for good where all of it is confirmed.
@@ -138,8 +142,7 @@ func (l *leftovers) finish(o *leftover) (keep bool, err error) {
 
 // close lets go of the logs; the folders stay for the next process.
 func (l *leftovers) close() error {
-	l.finishConfirmed()
-	var err error
+	err := l.finishConfirmed()
 	for _, o := range l.open {
 		o.disk.close()
 		err = errors.Join(err, o.log.Close())

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -125,13 +126,19 @@ func (s *scanner) skip(end int64) {
 		s.off += 8
 		return
 	}
-	// A run of zeros may be megabytes long.
+	// A run of zeros may be megabytes long: behind what a killed process wrote.
 	b = s.win.held(s.off)
+	for len(b) >= len(zeros) && s.off+int64(len(zeros))+frameHeader <= end && bytes.Equal(b[:len(zeros)], zeros[:]) {
+		b = b[len(zeros):]
+		s.off += int64(len(zeros))
+	}
 	for len(b) >= 8 && binary.LittleEndian.Uint64(b) == 0 && s.off+frameHeader <= end {
 		b = b[8:]
 		s.off += 8
 	}
 }
+
+var zeros [pageBytes]byte
 
 // forget begins to count anew.
 func (s *scanner) forget() { s.skipped, s.hole = 0, false }
