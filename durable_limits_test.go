@@ -361,6 +361,12 @@ func TestADiskThatFails(t *testing.T) {
 				for i := range 20 {
 					track(100+i*2000, 100+(i+1)*2000)
 				}
+				brief, cancel := context.WithTimeout(context.Background(), time.Second)
+				reached, err := eng.TrackDurable(brief, user(1), strata.Purchase{OrderID: "durable", Currency: "EUR"}, strata.LevelWritten)
+				cancel()
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.Equal(t, strata.LevelMemory, reached, "it is not written")
+				ledger.Took("", reached) // a purchase has no name
 				status := eng.Status()
 				require.Error(t, status.SpoolErr)
 				require.Positive(t, status.Refused[strata.KindCustom].Shed)
@@ -377,6 +383,43 @@ func TestADiskThatFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was committed while the disk was full, and no standby has, is written when
+// there is room: a crash and a failover together do not take it.
+func TestADiskThatWasFullTakesWhatIsNotConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newShelf(1).withStandby()
+		cfg, disk := spooled(strata.Config{})
+		disk.Limit(1)
+		eng := bounded(t, store, cfg)
+		ctx := context.Background()
+		reached, err := eng.TrackDurable(ctx, user(1), named("a"), strata.LevelCommitted)
+		require.NoError(t, err)
+		require.Equal(t, strata.LevelCommitted, reached)
+		disk.Limit(0)
+		_, err = eng.TrackDurable(ctx, user(1), named("b"), strata.LevelSynced)
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		store.setFault(always(before))
+		disk.Off(1)
+		gone, cancel := context.WithCancel(ctx)
+		cancel()
+		_, _ = eng.Close(gone)
+		disk.Kill()
+		store.failOver()
+		store.setFault(nil)
+
+		next := bounded(t, store, cfg)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		rows := store.evidence().Rows
+		require.Len(t, rows, 2)
+		require.Equal(t, "a", rows[0].ID)
+		_, err = next.Close(ctx)
+		require.NoError(t, err)
+	})
 }
 
 // The marks are facts: without a spool nothing is written, without a standby what
