@@ -18,6 +18,7 @@ func ExampleEngine_TrackDurable() {
 	if err != nil {
 		panic(err)
 	}
+	//lint:ignore errcheck a temporary folder
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	eng, err := strata.Open(ctx, memstore.New(), strata.Config{
@@ -44,6 +45,7 @@ func ExampleEngine_Close_spool() {
 	if err != nil {
 		panic(err)
 	}
+	//lint:ignore errcheck a temporary folder
 	defer os.RemoveAll(dir)
 	store := newFaulty()
 	down := func(context.Context, strata.Batch, func() error) error { return errDown }

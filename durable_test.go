@@ -22,7 +22,7 @@ import (
 // (closed, killed, without power), and whether there is a spool and a standby or
 // not: what was promised is stored, exactly once.
 func TestU1AnyScriptOfFaults(t *testing.T) {
-	first, rounds := seed.Of(t), 40
+	first, rounds := seed.Of(t), 30
 	if seed.Long() {
 		rounds = 10_000
 	} else if testing.Short() {

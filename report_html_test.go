@@ -139,7 +139,7 @@ func TestPageEscapesWhatUsersWrite(t *testing.T) {
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onload='x`, `a & b &lt; c &nbsp;`, `]]>`, `<!--`, `</style></title>`,
 		"nul\x00 and \x1b[31m", "not \xff utf-8", "\u202eturned", "\ufffe", strings.Repeat("very long ", 300), strings.Repeat("x", 5000), "日本語 עברית",
 	} {
-		r := fullReport(t, 4)
+		r := fullReport(t, 2)
 		r.Experiment, r.Description, r.Verdict.Text = evil, evil, evil
 		r.Warnings = append(r.Warnings, strata.Warning{Severity: strata.Alarm, Code: "x", Text: evil}, strata.Warning{Severity: strata.Severity(evil), Text: evil})
 		r.Status, r.Inference = strata.Status(evil), strata.Inference(evil)
@@ -268,7 +268,7 @@ func TestPageOfBrokenNumbers(t *testing.T) {
 			if seed == 0 && bad > 0 && bad < 1 {
 				continue // as when all are 0
 			}
-			r := fullReport(t, 4)
+			r := fullReport(t, 2)
 			random := rand.New(rand.NewPCG(seed, 1))
 			spoil(reflect.ValueOf(r), func() bool { return seed == 0 || random.IntN(4) == 0 }, bad)
 			requireGoodPage(t, r)
