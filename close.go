@@ -49,10 +49,12 @@ func (e *Engine) flush(ctx context.Context, spooled bool) (Left, error) {
 	all.Wait()
 	why := errors.Join(errs...)
 	left := e.unwritten(targets)
-	if left.Total() == 0 {
+	switch {
+	case left.Total() == 0 && why == nil:
 		return left, nil
-	}
-	if why == nil {
+	case left.Total() == 0:
+		return left, fmt.Errorf("strata: all events were written, but the store cannot be asked whether it has them, or told what was refused: %w", why)
+	case why == nil:
 		why = errOnDisk
 	}
 	return left, fmt.Errorf("strata: %d events are not written: %w", left.Total(), why)

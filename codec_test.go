@@ -120,7 +120,7 @@ func TestTheLargestRecordFits(t *testing.T) {
 	u := Unit{User: long(maxIDBytes), Device: long(maxIDBytes), Session: long(maxIDBytes), Tenant: long(maxIDBytes), Request: long(maxIDBytes)}
 	for _, e := range []Event{p, c, PageView{Page: long(maxPageBytes), Referrer: long(maxPageBytes)}} {
 		require.Less(t, sizeBound(&u, e), 1<<21)
-		require.Less(t, int64(sizeBound(&u, e)+chunkBytes), newBudget(2*minBufferBytes).limit)
+		require.Less(t, int64(sizeBound(&u, e)+maxChunkBytes), newBudget(2*minBufferBytes).limit)
 		require.Less(t, int64(sizeBound(&u, e)), newBudget(minBufferBytes).limit)
 	}
 }

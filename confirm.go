@@ -40,6 +40,7 @@ type confirming struct {
 	confirmed func(upTo int64)
 	suspect   func()
 	aged      func(before time.Time) // lets go of what is kept for too long; nil for nothing
+	relieve   func()                 // lets go of what there is no room for; nil for nothing
 	rounds    int                    // without news
 }
 
@@ -118,6 +119,9 @@ func (c *confirmation) age() {
 	for _, s := range streams {
 		if s.aged != nil {
 			s.aged(before)
+		}
+		if s.relieve != nil {
+			s.relieve()
 		}
 	}
 }

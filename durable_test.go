@@ -68,11 +68,14 @@ func newScript(t *testing.T, n uint64, hits map[string]int) *script {
 		s.store.withStandby()
 		s.store.silent = s.random.IntN(4) == 0
 	}
+	if n%8 < 2 { // some at least must lose what nobody keeps, or send it again
+		s.store.withStandby().silent = n%8 == 0
+	}
 	s.cfg = strata.Config{
 		StoreTimeout: time.Second, Lanes: 1 + s.random.IntN(3), BatchSize: 1 + s.random.IntN(40), RefreshInterval: -1,
 		BufferBytes: 4 << 20,
 	}
-	if !s.store.silent && s.random.IntN(4) > 0 || s.random.IntN(4) == 0 {
+	if n%8 != 0 && (!s.store.silent && s.random.IntN(4) > 0 || s.random.IntN(4) == 0) {
 		s.disk = crashfs.New()
 		s.cfg.Spool = strata.SpoolConfig{Dir: "/spool", MinFreeBytes: -1, MaxBytes: 16 << 20}
 		s.cfg.Spool.SetFS(s.disk)
@@ -91,7 +94,8 @@ func (s *script) play() {
 		s.restart(s.kill)
 	}
 	s.store.setFault(nil)
-	if s.store.silent {
+	if s.store.silent || s.seed%8 == 1 {
+		s.track(20)
 		s.sleep(time.Minute)
 		s.forgot += s.store.failOver()
 	}
@@ -132,10 +136,7 @@ func (s *script) act() {
 	case 4:
 		s.trackDurably()
 	default:
-		for range s.random.IntN(60) {
-			id := s.id()
-			taken(s.ledger, id, strata.LevelMemory, s.eng.Track(user(s.next%20), named(id)))
-		}
+		s.track(s.random.IntN(60))
 		s.sleep(time.Duration(s.random.IntN(300)) * time.Millisecond)
 	}
 }
@@ -149,6 +150,13 @@ func (s *script) sleep(d time.Duration) {
 func (s *script) id() string {
 	s.next++
 	return fmt.Sprint("e", s.next)
+}
+
+func (s *script) track(n int) {
+	for range n {
+		id := s.id()
+		taken(s.ledger, id, strata.LevelMemory, s.eng.Track(user(s.next%20), named(id)))
+	}
 }
 
 // trackDurably waits for a level, for a while, and notes what it was told.

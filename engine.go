@@ -114,9 +114,9 @@ func (e *Engine) openLanes() (err error) {
 		l := newLane(e, id, log)
 		e.lanes = append(e.lanes, l)
 		if e.confirmation != nil {
-			c := &confirming{stream: id, progress: l.progress, confirmed: l.confirmed, suspect: l.suspect}
+			c := &confirming{stream: id, progress: l.progress, confirmed: l.confirmed, suspect: l.suspect, relieve: l.rec.relieve}
 			if l.spooler != nil {
-				c.aged = l.spooler.trimAged
+				c.aged = l.spooler.age
 			}
 			e.confirmation.add(c)
 		}
@@ -141,6 +141,7 @@ func (e *Engine) start(ctx context.Context, store Store) {
 		if l.spooler != nil {
 			e.done.Go(func() { l.spooler.run(ctx) })
 			e.done.Go(func() { l.spooler.runSync(ctx) })
+			e.done.Go(func() { l.spooler.runTrim(ctx) })
 		}
 	}
 	if e.confirmation != nil {
@@ -264,9 +265,10 @@ func (e *Engine) invalid(code int) { _ = e.lanes[0].losses.refuse(code, LossInva
 
 // TrackDurable is [Engine.Track] for events that somebody stakes money on: it
 // waits until the event has reached a level, and returns which it has reached.
-// With the error of ctx comes the level of that moment; the event was taken in
-// then and is still on its way, and must not be tracked again. Where level 0
-// ([LevelMemory]) comes with any other error than [ErrClosed], it was not taken in.
+// With the error of ctx, or of an engine that is closed meanwhile, comes the level
+// of that moment in an error that is a *[PendingError]: the event was taken in, is
+// still on its way, and must not be tracked again. With any other error it was not
+// taken in.
 //
 // Events that wait together are synced together. Waiting for [LevelWritten] takes
 // some microseconds more than the spool's write, [LevelSynced] one sync of its disk,
@@ -290,7 +292,7 @@ func (e *Engine) await(ctx context.Context, l *lane, index int64, level Level, e
 	l.hurry(level)
 	reached, err := l.progress.await(ctx, e.stopped, min(level, LevelConfirmed), index)
 	if err != nil {
-		err = fmt.Errorf("strata: the event is %s, not %s yet: %w", reached, level, errors.Join(err, l.sender.reason()))
+		err = &PendingError{Reached: reached, Wanted: level, Err: errors.Join(err, l.sender.reason())}
 	}
 	return reached, err
 }
@@ -319,6 +321,7 @@ func (e *Engine) record(u *Unit, event Event, code int, at time.Time, flags byte
 	if err != nil {
 		if !errors.Is(err, ErrClosed) {
 			e.noteLostUnit(u, l.losses)
+			l.taken(false) // the count goes to the spool as well
 		}
 		return nil, 0, err
 	}

@@ -65,6 +65,21 @@ var (
 	ErrEvaluation = errors.New("strata: invalid evaluation")
 )
 
+// PendingError is returned by [Engine.TrackDurable] for an event that was taken in
+// and has not reached the level that was asked for: it is on its way, and must not
+// be tracked again.
+type PendingError struct {
+	Reached, Wanted Level
+	Err             error // the context's error or ErrClosed, and why writes fail
+}
+
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("strata: the event is %s, not %s yet: %v", e.Reached, e.Wanted, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *PendingError) Unwrap() error { return e.Err }
+
 // Problem is one thing that is wrong with a plan.
 type Problem struct {
 	Path  string // the field, as in the JSON form: "experiments[2].treatments[0].weight"

@@ -163,9 +163,9 @@ func (l *lane) status(s *EngineStatus) {
 	snd := l.sender
 	snd.mu.Lock()
 	committed := l.progress.mark(LevelCommitted)
-	s.Written += committed - snd.lost
+	s.Written += committed - snd.lostRecords()
 	s.Unwritten += total - committed
-	s.Lost += snd.lost
+	s.Lost += snd.lostRecords()
 	s.Resent += snd.resent
 	if snd.fenced {
 		s.Fenced++

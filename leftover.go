@@ -130,8 +130,8 @@ func (l *leftovers) finish(o *leftover) (keep bool, err error) {
 	o.disk.close()
 	o.sender.mu.Lock()
 	l.mu.Lock()
-	l.sent += o.sender.next - o.first - o.sender.lost
-	l.lost += o.sender.lost
+	l.sent += o.sender.next - o.first - o.sender.lostRecords()
+	l.lost += o.sender.lostRecords()
 	l.mu.Unlock()
 	o.sender.mu.Unlock()
 	if !done { // the next look begins anew, at the store's cursor

@@ -36,7 +36,7 @@ func (b *budget) sheds(u *Unit, code int) bool {
 		threshold, from, all = &b.reserved, shedReservedFrom, shedReservedAll
 	}
 	t := threshold.Load()
-	if fill := float64(b.used.Load()) / float64(b.limit); fill > from {
+	if fill := b.fill(); fill > from {
 		share := uint64(min((fill-from)/(all-from), 1) * (1 << 32))
 		for share > t && !threshold.CompareAndSwap(t, share) {
 			t = threshold.Load()
@@ -48,7 +48,7 @@ func (b *budget) sheds(u *Unit, code int) bool {
 
 // relax ends shedding when there is room enough.
 func (b *budget) relax() {
-	if float64(b.used.Load()) < shedNobody*float64(b.limit) {
+	if b.fill() < shedNobody {
 		b.common.Store(0)
 		b.reserved.Store(0)
 	}

@@ -13,8 +13,8 @@ import (
 // set aside beforehand.
 type budget struct {
 	limit int64
+	chunk int          // size of a chunk
 	held  atomic.Int64 // memory of all chunks not given back
-	used  atomic.Int64 // bytes of records in them
 	shedding
 }
 
@@ -28,7 +28,8 @@ const (
 )
 
 func newBudget(bufferBytes int) *budget {
-	return &budget{limit: int64(bufferBytes - bufferBytes/inFlightShare)}
+	limit := bufferBytes - bufferBytes/inFlightShare
+	return &budget{limit: int64(limit), chunk: min(maxChunkBytes, limit/chunksAtLeast)}
 }
 
 // batchBytes is how many bytes of records one stream may send at a time. There is
@@ -36,6 +37,17 @@ func newBudget(bufferBytes int) *budget {
 func batchBytes(cfg *Config) int {
 	return cfg.BufferBytes / inFlightShare / batchCost / (cfg.Lanes + 1)
 }
+
+// A chunk is a small part of the buffer, so that what is empty in the last one does
+// not matter.
+const (
+	maxChunkBytes = 64 << 10
+	chunksAtLeast = 128
+	chunkOverhead = 128 // of memory, beside the bytes
+)
+
+// fill returns which part of the buffer is in use.
+func (b *budget) fill() float64 { return float64(b.held.Load()) / float64(b.limit) }
 
 // take reserves n bytes for a chunk, or says that there is no room.
 func (b *budget) take(n int) bool {
@@ -58,7 +70,7 @@ type recorder struct {
 	mu     sync.Mutex
 	open   *chunk
 	sealed []*chunk // in the order of their indexes
-	spare  *chunk   // one chunk to use again, so that a steady trickle allocates nothing
+	spare  []byte   // of one chunk, to use again
 	last   int64    // index of the last record taken in
 	given  int64    // records given up for want of room before they were confirmed
 	closed bool
@@ -75,8 +87,6 @@ type chunk struct {
 }
 
 func (c *chunk) lastIndex() int64 { return c.first + c.count - 1 }
-
-const chunkBytes = 64 << 10
 
 // errFull and errShed hold the errors of a full buffer, made once: under
 // overload refusing must not cost an allocation each.
@@ -102,16 +112,15 @@ func reserved(code int) bool {
 // to do.
 func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) (index int64, sealed bool, err error) {
 	size := sizeBound(u, e) + binary.MaxVarintLen32
-	shed := r.budget.sheds(u, code)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return 0, false, ErrClosed
 	}
-	if shed {
+	r.makeRoom()
+	if r.budget.sheds(u, code) {
 		return 0, false, r.losses.refuse(code, LossShed)
 	}
-	r.makeRoom()
 	chunks := len(r.sealed)
 	c := r.room(size, at)
 	if c == nil {
@@ -124,7 +133,6 @@ func (r *recorder) append(u *Unit, e Event, code int, at time.Time, flags byte) 
 	putPaddedUvarint(c.bytes[start:start+prefix], len(c.bytes)-start-prefix)
 	c.count++
 	r.last++
-	r.budget.used.Add(int64(len(c.bytes) - start))
 	return r.last, len(r.sealed) > chunks, nil
 }
 
@@ -138,13 +146,13 @@ func (r *recorder) room(size int, now time.Time) *chunk {
 	if r.open != nil && cap(r.open.bytes)-len(r.open.bytes) >= size {
 		return r.open
 	}
-	need := max(chunkBytes, size)
-	if !r.budget.take(need) {
+	r.seal()
+	need := max(r.budget.chunk, size)
+	if !r.budget.take(need + chunkOverhead) {
 		return nil
 	}
-	r.seal()
-	if r.spare != nil && cap(r.spare.bytes) == need {
-		r.open, r.spare = r.spare, nil
+	if r.spare != nil && cap(r.spare) == need {
+		r.open, r.spare = &chunk{bytes: r.spare}, nil
 	} else {
 		r.open = &chunk{bytes: make([]byte, 0, need)}
 	}
@@ -152,10 +160,27 @@ func (r *recorder) room(size int, now time.Time) *chunk {
 	return r.open
 }
 
+// seal ends the open chunk. One that is far from full shrinks to what it holds:
+// with little traffic and a store that is away there would be many.
 func (r *recorder) seal() {
-	if r.open != nil && r.open.count > 0 {
-		r.sealed = append(r.sealed, r.open)
-		r.open = nil
+	c := r.open
+	if c == nil || c.count == 0 {
+		return
+	}
+	if len(c.bytes) < cap(c.bytes)/2 {
+		large := c.bytes
+		c.bytes = append(make([]byte, 0, len(large)), large...)
+		r.budget.held.Add(int64(cap(c.bytes) - cap(large)))
+		r.keep(large)
+	}
+	r.sealed = append(r.sealed, c)
+	r.open = nil
+}
+
+// keep puts the memory of a chunk aside to be used again.
+func (r *recorder) keep(b []byte) {
+	if r.spare == nil && cap(b) == r.budget.chunk {
+		r.spare = b[:0]
 	}
 }
 
@@ -200,13 +225,20 @@ const evictFrom = 0.4
 // makeRoom lets go of what the store has when there is little room. The lock is
 // held.
 func (r *recorder) makeRoom() {
-	if r.progress == nil || len(r.sealed) == 0 || float64(r.budget.used.Load()) < evictFrom*float64(r.budget.limit) {
+	if r.progress == nil || len(r.sealed) == 0 || r.budget.fill() < evictFrom {
 		return
 	}
 	if first := r.sealed[0].first; r.progress.mark(LevelCommitted) >= r.sealed[0].lastIndex() {
 		dropped := r.drop(r.progress.mark(LevelCommitted))
 		r.given += max(0, dropped-max(first-1, r.progress.mark(LevelConfirmed)))
 	}
+}
+
+// relieve is makeRoom for who is not about to take something in.
+func (r *recorder) relieve() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.makeRoom()
 }
 
 // evicted returns how many records were given up before they were confirmed.
@@ -223,11 +255,9 @@ func (r *recorder) drop(upTo int64) (last int64) {
 		c := r.sealed[n]
 		r.sealed[n] = nil
 		last = c.lastIndex()
-		r.budget.held.Add(-int64(cap(c.bytes)))
-		r.budget.used.Add(-int64(len(c.bytes)))
-		if r.spare == nil && c.pins == 0 && cap(c.bytes) == chunkBytes {
-			c.bytes, c.count = c.bytes[:0], 0
-			r.spare = c
+		r.budget.held.Add(-int64(cap(c.bytes) + chunkOverhead))
+		if c.pins == 0 {
+			r.keep(c.bytes)
 		}
 		n++
 	}

@@ -282,4 +282,4 @@ func (r *refresher) status(s *EngineStatus) {
 
 // errStuck is what Close adds when a call of the store does not end with its
 // context.
-var errStuck = errors.New("strata: the store does not return although its context is done; a goroutine is left behind")
+var errStuck = errors.New("strata: the store, or the disk of the spool, does not return although its context is done; a goroutine is left behind")

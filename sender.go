@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,12 +37,12 @@ type sender struct {
 	heard  time.Time // when the store last told where the stream stands
 	had    int64     // up to where the store has ever been
 	again  int64     // up to where what it lost is counted as sent once more
-	tried  attempt   // the last send, while its outcome is unknown
+	tried  gap       // what the last send declared lost, while its outcome is unknown
 
 	mu      sync.Mutex
 	asked   int64 // how often somebody wanted the cursor to be asked for: the store may have lost what it acknowledged
 	doubted int64 // up to which of those the sender has taken note
-	lost    int64 // records that were declared lost
+	lost    []gap // records that the store has been told are lost
 	resent  int64 // records that were sent once more, as the store had lost them
 	lastErr error
 	failing time.Time // since when sends fail; zero when they do not
@@ -49,8 +50,8 @@ type sender struct {
 	fenced  bool
 }
 
-// attempt is a send: its last index, and how many before it were declared lost.
-type attempt struct{ last, gap int64 }
+// gap is a range of indexes.
+type gap struct{ first, last int64 }
 
 // lossTotals tells what a stream has lost since a generation of its losses: nil if
 // nothing, else the totals and their generation.
@@ -155,7 +156,7 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 		}
 		return false, nil
 	}
-	s.unsure, s.tried = true, attempt{batch.Last(), batch.Gap}
+	s.unsure, s.tried = true, gap{batch.First - batch.Gap, batch.First - 1}
 	s.sendAgain(&batch)
 	start := s.clock.Now()
 	if err := s.store.Ingest(ctx, batch); err != nil {
@@ -167,7 +168,7 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 	}
 	s.heard = s.clock.Now()
 	s.observe.stored(s.heard.Sub(start))
-	s.unsure, s.tried = false, attempt{}
+	s.unsure, s.tried = false, gap{}
 	s.next = batch.Last() + 1
 	s.size = min(2*s.size, s.limit)
 	s.stored(&batch, generation)
@@ -201,13 +202,12 @@ func (s *sender) align(ctx context.Context) error {
 	if back := s.progress.regress(cursor); back > 0 {
 		s.had, s.again = max(s.had, cursor+back), cursor
 	}
-	if s.tried.last > 0 && cursor >= s.tried.last { // it had arrived after all
-		s.mu.Lock()
-		s.lost += s.tried.gap
-		s.mu.Unlock()
+	s.settle(cursor)
+	if s.unsure && s.failures() > 0 {
+		s.progress.told(0) // another server may answer, which was not told
 	}
 	s.next = cursor + 1
-	s.unsure, s.tried = false, attempt{}
+	s.unsure, s.tried = false, gap{}
 	s.heard = s.clock.Now()
 	s.arrived(cursor)
 	s.mu.Lock()
@@ -215,6 +215,25 @@ func (s *sender) align(ctx context.Context) error {
 	s.mu.Unlock()
 	s.progress.aligned(n)
 	return nil
+}
+
+// settle makes the gaps those that the store has: it may have got the last one
+// after all, or have lost some.
+func (s *sender) settle(cursor int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tried.first > 0 && s.tried.first <= s.tried.last && s.tried.last <= cursor {
+		s.lost = append(s.lost, s.tried)
+	}
+	s.lost = slices.DeleteFunc(s.lost, func(g gap) bool { return g.last > cursor })
+}
+
+// lostRecords returns how many records lie in gaps. The lock is held.
+func (s *sender) lostRecords() (n int64) {
+	for _, g := range s.lost {
+		n += g.last - g.first + 1
+	}
+	return n
 }
 
 // sendAgain counts the records of a batch that the store has had before, once.
@@ -276,7 +295,9 @@ func (s *sender) succeeded() {
 // stored counts a batch that the store has.
 func (s *sender) stored(b *Batch, generation int64) {
 	s.mu.Lock()
-	s.lost += b.Gap
+	if b.Gap > 0 {
+		s.lost = append(s.lost, gap{b.First - b.Gap, b.First - 1})
+	}
 	s.failing = time.Time{}
 	s.mu.Unlock()
 	if b.Losses != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/strataxp/strata/internal/spool"
 )
 
-// spooler puts a lane's records on disk: one goroutine writes, another one syncs.
+// spooler puts a lane's records on disk: one goroutine writes, another one syncs, a
+// third one trims, so that a disk that hangs holds up nobody who sends.
 // Where the disk is full or fails the records stay in memory, as without a
 // spool, and the writer tries again.
 type spooler struct {
@@ -37,11 +38,24 @@ type spooler struct {
 	noted   int64 // generation of the losses that the spool knows
 	notedAt time.Time
 
+	trimming chan struct{} // there is something to trim
+	trimTo   atomic.Int64  // up to where records are confirmed
+	agedTo   atomic.Int64  // since when, in nanoseconds, records that are only committed are kept too long
+
 	mu      sync.Mutex
-	err     error // why records stay in memory; nil while they do not
-	since   time.Time
-	trimmed int64 // records trimmed before they were confirmed
+	errs    [numDiskWork]error // why the last attempt failed; nil where it did not
+	trimmed int64              // records trimmed before they were confirmed
 }
+
+// diskWork is what a disk may fail at.
+type diskWork int
+
+const (
+	writing diskWork = iota
+	syncing
+	trimming
+	numDiskWork
+)
 
 // spoolRetry is how long a disk that fails is left alone.
 const spoolRetry = 500 * time.Millisecond
@@ -50,7 +64,7 @@ func newSpooler(e *Engine, l *lane, log *spool.Log) *spooler {
 	return &spooler{
 		lane: l, log: log, disk: diskSource{log: log}, clock: e.cfg.Clock,
 		delay: spoolDelay, every: e.cfg.Spool.SyncInterval, onError: e.cfg.logError("write events to the spool"),
-		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), sync: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), sync: make(chan struct{}, 1), trimming: make(chan struct{}, 1),
 	}
 }
 
@@ -83,7 +97,7 @@ func (s *spooler) writeAll() bool {
 	for {
 		c, _ := s.lane.rec.pin(s.last.Load() + 1)
 		if c == nil {
-			s.noteLosses()
+			s.noteLosses(time.Second)
 			if s.wanted.Swap(false) {
 				signal(s.sync)
 			}
@@ -92,7 +106,7 @@ func (s *spooler) writeAll() bool {
 		err := s.write(c)
 		s.lane.rec.unpin(c)
 		if err != nil {
-			s.failed(err)
+			s.ended(writing, err)
 			return false
 		}
 	}
@@ -120,16 +134,16 @@ func (s *spooler) write(c *chunk) error {
 	s.last.Store(last)
 	s.lane.progress.advance(LevelWritten, last)
 	s.lane.rec.release(last)
-	s.recovered()
+	s.ended(writing, nil)
 	return nil
 }
 
 // noteLosses writes down what the lane has lost, as it does not come back from
-// memory: at most once a second.
-func (s *spooler) noteLosses() {
+// memory: not more often than every so often.
+func (s *spooler) noteLosses(every time.Duration) {
 	now := s.clock.Now()
 	all, generation := s.lane.losses.since(s.noted)
-	if all == nil || now.Sub(s.notedAt) < time.Second {
+	if all == nil || now.Sub(s.notedAt) < every {
 		return
 	}
 	s.notedAt = now
@@ -138,7 +152,7 @@ func (s *spooler) noteLosses() {
 		err = s.log.Note(note)
 	}
 	if err != nil {
-		s.failed(err)
+		s.ended(writing, err)
 		return
 	}
 	s.noted = generation
@@ -159,6 +173,12 @@ func (s *spooler) makeRoom() bool {
 	return true
 }
 
+// age has trimmed what was committed and not confirmed for too long.
+func (s *spooler) age(before time.Time) {
+	s.agedTo.Store(before.UnixNano())
+	signal(s.trimming)
+}
+
 // trimAged trims what was committed and not confirmed for too long.
 func (s *spooler) trimAged(before time.Time) {
 	limit := min(s.ages.lastBefore(before), s.lane.progress.mark(LevelCommitted))
@@ -176,22 +196,33 @@ func (s *spooler) trimAged(before time.Time) {
 // runSync syncs until ctx is done.
 func (s *spooler) runSync(ctx context.Context) {
 	for pause(ctx, s.clock, s.every, s.sync, nil) {
-		s.syncNow()
+		if s.syncNow() != nil && !pause(ctx, s.clock, spoolRetry, nil, nil) {
+			return
+		}
+	}
+}
+
+// runTrim trims until ctx is done.
+func (s *spooler) runTrim(ctx context.Context) {
+	for pause(ctx, s.clock, -1, s.trimming, nil) {
+		s.ended(trimming, s.log.Trim(s.trimTo.Load()))
+		if aged := s.agedTo.Load(); aged != 0 {
+			s.trimAged(time.Unix(0, aged))
+		}
 	}
 }
 
 // syncNow syncs what was written, in one go for all who wait.
-func (s *spooler) syncNow() {
+func (s *spooler) syncNow() error {
 	if s.log.Last() <= s.log.Synced() {
-		return
+		return nil
 	}
 	start := s.clock.Now()
 	durable, err := s.log.Sync()
 	s.lane.observe.spoolSync.record(s.clock.Now().Sub(start))
-	if err != nil {
-		s.failed(err)
-	}
+	s.ended(syncing, err)
 	s.lane.progress.advance(LevelSynced, durable)
+	return err
 }
 
 // hurry brings records to a level as soon as can be.
@@ -203,52 +234,47 @@ func (s *spooler) hurry(level Level) {
 	signal(s.wake)
 }
 
-// trim lets go of what is confirmed. A failure leaves files that the next
+// trim has let go of what is confirmed. A failure leaves files that the next
 // process finds and deletes.
 func (s *spooler) trim(upTo int64) {
 	s.ages.drop(upTo)
-	if err := s.log.Trim(upTo); err != nil {
-		s.failed(err)
-	}
+	s.trimTo.Store(upTo)
+	signal(s.trimming)
 }
 
-func (s *spooler) failed(err error) {
+// ended notes how work on the disk has ended. An error that repeats itself is
+// told once.
+func (s *spooler) ended(work diskWork, err error) {
 	s.mu.Lock()
-	again := s.err != nil && s.err.Error() == err.Error()
-	s.err = err
-	if s.since.IsZero() {
-		s.since = s.clock.Now()
-	}
+	before := s.errs[work]
+	s.errs[work] = err
 	s.mu.Unlock()
+	if err == nil {
+		return
+	}
 	s.lane.observe.spoolFailures.Add(1)
-	if !again {
+	if before == nil || before.Error() != err.Error() {
 		s.onError(err)
 	}
-}
-
-func (s *spooler) recovered() {
-	s.mu.Lock()
-	s.err, s.since = nil, time.Time{}
-	s.mu.Unlock()
 }
 
 func (s *spooler) status(st *EngineStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.TrimmedUnconfirmed += s.trimmed
-	if s.err != nil {
-		st.SpoolErr = s.err
-	}
+	st.SpoolErr = errors.Join(append([]error{st.SpoolErr}, s.errs[:]...)...)
 }
 
 // finish writes and syncs what is left when nothing is taken in any more, and
-// closes the log. Where nothing is left to send it goes altogether.
+// closes the log. Where nothing is left to tell it goes altogether.
 func (s *spooler) finish() error {
 	s.disk.close()
-	if committed := s.lane.progress.mark(LevelConfirmed); committed >= s.lane.rec.total() {
+	untold, _ := s.lane.losses.since(s.lane.progress.lossesTold())
+	if s.lane.progress.mark(LevelConfirmed) >= s.lane.rec.total() && untold == nil {
 		return s.log.Remove()
 	}
 	s.writeAll()
+	s.noteLosses(0)
 	return s.log.Close()
 }
 

@@ -84,6 +84,23 @@ func (l *latency) histogram() Histogram {
 type engineMetrics struct {
 	ingest, spoolWrite, spoolSync, refresh latency
 	batches, failures, spoolFailures       atomic.Int64
+	written, lost                          rising
+}
+
+// rising is the highest value that something has ever had: what is told as a
+// counter must not fall when a failover takes something back.
+type rising struct{ highest atomic.Int64 }
+
+func (r *rising) to(v int64) float64 {
+	for {
+		h := r.highest.Load()
+		if v <= h {
+			return float64(h)
+		}
+		if r.highest.CompareAndSwap(h, v) {
+			return float64(v)
+		}
+	}
 }
 
 // stored counts a batch that the store took.
@@ -121,9 +138,9 @@ func (e *Engine) instruments(s *EngineStatus, now time.Time) []Instrument {
 		gauge("strata_spool_bytes", "Bytes of the spool on disk.", float64(s.SpoolBytes)),
 		gauge("strata_spool_degraded", "1 while events stay in memory because the spool cannot take them.", truth(s.SpoolErr != nil)),
 		gauge("strata_leftover_streams", "Streams of processes that are gone, still in the spool.", float64(s.LeftoverStreams)),
-		counter("strata_events_written_total", "Events of this process that the store has.", float64(s.Written)),
+		counter("strata_events_written_total", "Events of this process that the store has.", e.metrics.written.to(s.Written)),
 		counter("strata_leftover_events_written_total", "Events of processes that are gone, sent from the spool.", float64(s.LeftoverWritten)),
-		counter("strata_events_lost_total", "Events that were taken in and are in no store: each is in a gap that the store records.", float64(s.Lost)),
+		counter("strata_events_lost_total", "Events that were taken in and are in no store: each is in a gap that the store records.", e.metrics.lost.to(s.Lost)),
 		counter("strata_events_resent_total", "Events sent again because a failover had lost them.", float64(s.Resent)),
 		counter("strata_events_trimmed_unconfirmed_total", "Events let go of for want of room or by age before they were confirmed.", float64(s.TrimmedUnconfirmed)),
 		counter("strata_batches_total", "Batches that the store took.", float64(e.metrics.batches.Load())),
