@@ -50,6 +50,8 @@ type Log struct {
 	noteDurable int64 // a segment with a copy of a note that is durable; 0: none is
 	noteTarget  int64 // what that will be after the running sync
 
+	rewritten int64 // since the last sync that succeeded, segments from this one on hold again what older ones do; 0: none
+
 	replaced []*segment // to be unlinked once what replaces them is durable
 	doomed   []*segment // to be unlinked
 	end      int64      // of a recovered log

@@ -128,6 +128,7 @@ func (l *Log) endSync(p *pending, last int64, failure error) error {
 	l.flight = l.flight[:0]
 	l.noteDurable = l.noteTarget
 	l.synced.Store(last)
+	l.rewritten = 0
 	if len(l.replaced) > 0 {
 		// Best effort, for the space: Trim tries again.
 		l.doomed, l.replaced = append(l.doomed, l.replaced...), nil
@@ -142,9 +143,16 @@ func (l *Log) endSync(p *pending, last int64, failure error) error {
 // rewrite puts all that is not durable into a new segment, after a sync failed:
 // the kernel may have dropped it, and would not say so again. The new segment
 // takes the place of what older ones hold behind the mark.
+//
+// Those that were there before the first failure stay until a sync succeeds: some
+// of what they hold may be on the disk. Earlier attempts to write it again never
+// were, and go as soon as this one is in place; so however often the disk refuses,
+// there are the originals and one attempt. While the one before cannot be deleted
+// the new one has to keep to Config.MaxBytes like any other segment.
 func (l *Log) rewrite() error {
 	mark := l.synced.Load()
-	seg, err := l.begin(mark+1, 0, l.kept, true)
+	_ = l.unlink() // what is left of earlier attempts
+	seg, err := l.begin(mark+1, 0, l.kept, len(l.doomed) == 0)
 	if err != nil {
 		return err
 	}
@@ -159,14 +167,21 @@ func (l *Log) rewrite() error {
 		if s.hi > mark {
 			s.hi, s.limit = mark, mark+1
 		}
-		if s.lo > mark || s.lo == 0 {
+		switch {
+		case l.rewritten > 0 && s.seq >= l.rewritten:
+			l.doomed = append(l.doomed, s)
+		case s.lo > mark || s.lo == 0:
 			l.replaced = append(l.replaced, s)
-			continue
+		default:
+			keep = append(keep, s)
 		}
-		keep = append(keep, s)
 	}
 	l.segs = keep
 	l.activate(seg)
+	if l.rewritten == 0 {
+		l.rewritten = seg.seq
+	}
 	l.bad = false
+	_ = l.unlink() // the next call tries again
 	return nil
 }
