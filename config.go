@@ -46,13 +46,14 @@ type Config struct {
 	BatchSize int
 
 	// BufferBytes bounds the memory for events that are not safe elsewhere yet,
-	// a quarter of which is set aside for batches on their way. Nothing ever
-	// waits for room: what there is none for is refused with [ErrBufferFull]
-	// and counted. Page views, clicks and custom events are shed from half of
-	// it on, unit by unit, so that those kept are whole, and all of them at 70
-	// %; exposures, purchases and conversions from 85 % on. Zero means
-	// DefaultBufferBytes (64 MiB), some 400,000 events; the least is 256 KiB a
-	// lane.
+	// a quarter of which is set aside for batches on their way. A further eighth
+	// (at least 256 KiB and at most 8 MiB for each lane) is taken where there is
+	// a spool, for what it has not synced yet. Nothing ever waits for room: what
+	// there is none for is refused with [ErrBufferFull] and counted. Page views,
+	// clicks and custom events are shed from half of it on, unit by unit, so that
+	// those kept are whole, and all of them at 70 %; exposures, purchases and
+	// conversions from 85 % on. Zero means DefaultBufferBytes (64 MiB), some
+	// 400,000 events; the least is 256 KiB a lane.
 	BufferBytes int
 
 	// Lanes is how many streams the process writes, each over a connection of

@@ -91,7 +91,7 @@ func Open(ctx context.Context, store Store, cfg Config) (*Engine, error) {
 // openLanes makes the streams of this process, and their logs in the spool.
 func (e *Engine) openLanes() (err error) {
 	if e.cfg.Spool.Dir != "" {
-		if e.spool, err = spool.Open(e.cfg.Spool.config()); err != nil {
+		if e.spool, err = spool.Open(e.cfg.Spool.config(e.cfg.BufferBytes, e.cfg.Lanes)); err != nil {
 			return fmt.Errorf("strata: cannot open the spool: %w", err)
 		}
 		e.leftovers = newLeftovers(e, e.spool)

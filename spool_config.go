@@ -64,11 +64,19 @@ func (c *SpoolConfig) validate(check func(ok bool, field string, value any, cure
 	check(c.MaxAge > 0, "Spool.MaxAge", c.MaxAge, "use a positive duration, 0 for the default")
 }
 
+// Bounds of the memory of one log for what is not synced yet.
+const (
+	minKeepBytes = 256 << 10
+	maxKeepBytes = 8 << 20
+)
+
 // config is what package spool is told. A segment is a small part of the whole,
-// since only whole ones can be deleted.
-func (c *SpoolConfig) config() spool.Config {
+// since only whole ones can be deleted. The logs of all lanes together take an
+// eighth of the memory for events besides that.
+func (c *SpoolConfig) config(bufferBytes, lanes int) spool.Config {
 	return spool.Config{
 		Dir: c.Dir, MaxBytes: c.MaxBytes, MinFree: c.MinFreeBytes, FS: c.fs,
 		SegmentBytes: min(8<<20, c.MaxBytes/16),
+		KeepBytes:    int64(min(max(bufferBytes/8/lanes, minKeepBytes), maxKeepBytes)),
 	}
 }

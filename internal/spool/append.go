@@ -10,7 +10,7 @@ import (
 //
 // When it returns nil the frame was handed to the operating system: it survives
 // the end of the process, and after the next Sync that of the machine. It does not
-// wait for the disk, unless 8 MiB were appended since the last Sync: then it syncs.
+// wait for the disk, unless Config.KeepBytes of memory are taken since the last Sync: then it syncs.
 // It allocates nothing while segments and buffers last.
 //
 // After an error nothing was taken and the next call may use the same indexes.
@@ -30,10 +30,11 @@ func (l *Log) Append(first int64, count int, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	start := len(l.kept)
-	l.kept = appendFrame(l.kept, h, payload)
-	if err := l.put(seg, h, l.kept[start:]); err != nil {
-		l.kept = l.kept[:start]
+	chunk := l.mem.room(h.bytes())
+	start := len(*chunk)
+	*chunk = appendFrame(*chunk, h, payload)
+	if err := l.put(seg, h, (*chunk)[start:]); err != nil {
+		l.mem.undo(start)
 		return err
 	}
 	l.last.Store(h.last())
@@ -50,7 +51,7 @@ func (l *Log) prepare(h head) error {
 		if last := l.last.Load(); h.idx <= last {
 			return fmt.Errorf("%w: %d, and the last one is %d", ErrOrder, h.idx, last)
 		}
-		if held := int64(len(l.flight) + len(l.kept)); held == 0 || held+h.bytes() <= keepBytes {
+		if l.mem.fits(h.bytes(), int64(cap(l.scratch))) {
 			return nil
 		}
 		l.mu.Unlock()
@@ -82,12 +83,20 @@ func (l *Log) Note(payload []byte) error {
 	}
 	h.idx = l.last.Load()
 	l.scratch = appendFrame(l.scratch[:0], h, payload)
+	defer l.tidy()
 	if err := l.put(seg, h, l.scratch); err != nil {
 		return err
 	}
 	l.note, l.hasNote = append(l.note[:0], payload...), true
 	l.noteSeq, l.noteEnd = seg.seq, seg.off
 	return nil
+}
+
+// tidy lets go of scratch where a large note was built in it.
+func (l *Log) tidy() {
+	if cap(l.scratch) > minChunk {
+		l.scratch = nil
+	}
 }
 
 // room returns a segment with room for a frame of n bytes: the active one, or a

@@ -167,8 +167,8 @@ func TestOpenIsCheap(t *testing.T) {
 }
 
 func TestConfigNamesEveryBadField(t *testing.T) {
-	_, err := spool.Open(spool.Config{SegmentBytes: -1, MaxBytes: -2, MinFree: -3})
-	for _, field := range []string{"Dir", "SegmentBytes", "MaxBytes", "MinFree"} {
+	_, err := spool.Open(spool.Config{SegmentBytes: -1, MaxBytes: -2, MinFree: -3, KeepBytes: -4})
+	for _, field := range []string{"Dir", "SegmentBytes", "MaxBytes", "MinFree", "KeepBytes"} {
 		require.ErrorContains(t, err, "Config."+field)
 	}
 }

@@ -1,10 +1,9 @@
 package spool
 
-// What tests of the format need.
-const (
-	HeaderSize = headerSize
-	KeepBytes  = keepBytes
-)
+import "slices"
+
+// HeaderSize is what tests of the format need.
+const HeaderSize = headerSize
 
 // DecodeFrame reads the frame at the beginning of b as the reader would, and says
 // how long it is.
@@ -26,4 +25,15 @@ func SeedOf(stream [16]byte, first, seq int64) uint32 { return seedOf(stream, fi
 // CheckHeader says whether b is the header of a segment.
 func CheckHeader(b []byte, stream [16]byte, first, seq int64) error {
 	return checkHeader(b, stream, first, seq)
+}
+
+// Held returns how much memory a log takes for what is not durable.
+func (l *Log) Held() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := int64(cap(l.scratch))
+	for _, chunk := range slices.Concat(l.mem.kept, l.mem.flight, l.mem.spare) {
+		n += int64(cap(chunk))
+	}
+	return n
 }

@@ -140,7 +140,7 @@ func TestSyncFailsForLong(t *testing.T) {
 	var m model
 	for err == nil {
 		err = m.append(l, 0, 10, string(payload))
-		require.Less(t, m.last, int64(spool.KeepBytes/len(payload)*10))
+		require.Less(t, m.last, int64(spool.DefaultKeepBytes/len(payload)*10))
 	}
 	require.ErrorIs(t, err, syscall.EIO)
 	require.Zero(t, l.Synced())
@@ -151,52 +151,6 @@ func TestSyncFailsForLong(t *testing.T) {
 	m.check(t, l, m.last)
 	require.NoError(t, l.Remove())
 	require.Zero(t, sp.Size())
-}
-
-// However often the disk refuses to sync, what is written again takes no more space
-// than one attempt; also where attempts cannot be deleted. Nothing is lost meanwhile.
-func TestFailingSyncsTakeBoundedSpace(t *testing.T) {
-	const limit = 8 << 10
-	for name, remove := range map[string]error{"": nil, "nor deletes": syscall.EROFS} {
-		t.Run("the disk does not sync "+name, func(t *testing.T) {
-			mem := crashfs.New()
-			sp, err := spool.Open(spool.Config{Dir: memDir, SegmentBytes: 1024, MaxBytes: limit, MinFree: -1, FS: mem})
-			require.NoError(t, err)
-			l, err := sp.Create(id(1))
-			require.NoError(t, err)
-			var m model
-			require.NoError(t, m.note(l))
-			require.NoError(t, m.sync(l))
-			mem.Inject(func(op crashfs.Op, _ string, _ int) error {
-				switch op {
-				case crashfs.Sync:
-					return syscall.EIO
-				case crashfs.Remove:
-					return remove
-				}
-				return nil
-			})
-			full := 0
-			for i := range 60 {
-				if err := m.append(l, 0, 1, fmt.Sprint(i)); err != nil {
-					require.ErrorIs(t, err, spool.ErrFull)
-					full++
-				}
-				require.Error(t, m.sync(l))
-				require.LessOrEqual(t, sp.Size(), int64(limit), "%d", i)
-				require.Equal(t, sp.Size(), l.Bytes())
-			}
-			require.Equal(t, remove != nil, full > 0)
-			m.check(t, l, m.last)
-			mem.Inject(nil)
-			mem.Kill()
-			killed, err := openMem(t, mem, 1024).Recover(id(1))
-			require.NoError(t, err)
-			m.check(t, killed, m.last)
-			m.checkNote(t, killed, m.taken)
-			require.NoError(t, killed.Close())
-		})
-	}
 }
 
 // Limits refuse and give way, and trimming makes space without any.

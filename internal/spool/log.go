@@ -10,13 +10,9 @@ import (
 	"sync/atomic"
 )
 
-// keepBytes bounds the frames that are held in memory until they are durable, so
-// that they can be written again after a failed sync. Beyond it Append syncs.
-const keepBytes = 8 << 20
-
 // Log is one stream. It is safe for concurrent use by one appender, one syncer and
-// any number of readers and trimmers. It takes up to 16 MiB of memory while much
-// is appended between two syncs.
+// any number of readers and trimmers. It takes up to Config.KeepBytes of memory while
+// much is appended between two syncs, and little while all is durable.
 type Log struct {
 	spool  *Spool
 	fs     FS
@@ -39,9 +35,8 @@ type Log struct {
 	closed   bool
 	bad      bool // a sync failed, and what was kept is not written again yet
 
-	kept    []byte // frames since the last sync began
-	flight  []byte // frames that the running sync makes durable, before kept
-	scratch []byte
+	mem     memory // frames that are not durable
+	scratch []byte // to build what is not a record; small unless a note is large
 
 	note        []byte // the newest
 	hasNote     bool
@@ -154,7 +149,7 @@ func (l *Log) Close() error {
 }
 
 // drop lets go of memory.
-func (l *Log) drop() { l.kept, l.flight, l.scratch = nil, nil, nil }
+func (l *Log) drop() { l.mem, l.scratch = newMemory(l.mem.limit), nil }
 
 // Remove deletes the stream with all that is in it, and closes the log. If
 // something cannot be deleted it goes on with the rest, and the stream is left

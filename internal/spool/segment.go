@@ -101,8 +101,11 @@ func (l *Log) makeDir() error {
 // begin makes a segment whose frames begin at index first, with the newest note
 // and frames, which were kept for being written again. On success the segment is
 // in place: everything from first on that lies in older ones is void.
-func (l *Log) begin(first, need int64, kept []byte, force bool) (*segment, error) {
-	size := headerSize + need + int64(len(kept)) + footerSize
+func (l *Log) begin(first, need int64, kept [][]byte, force bool) (*segment, error) {
+	size := headerSize + need + footerSize
+	for _, chunk := range kept {
+		size += int64(len(chunk))
+	}
 	if l.hasNote {
 		size += frameSize(len(l.note))
 	}
@@ -121,7 +124,7 @@ func (l *Log) begin(first, need int64, kept []byte, force bool) (*segment, error
 }
 
 // make creates the file under another name, fills it, and puts it in its place.
-func (l *Log) make(seg *segment, kept []byte) error {
+func (l *Log) make(seg *segment, kept [][]byte) error {
 	tmp := filepath.Join(l.dir, segmentName(seg.first, seg.seq)+tmpSuffix)
 	seg.name = filepath.Join(l.dir, segmentName(seg.first, seg.seq)+segSuffix)
 	f, err := l.fs.Create(tmp, seg.size)
@@ -151,7 +154,8 @@ func (l *Log) make(seg *segment, kept []byte) error {
 }
 
 // fill writes the header, the newest note, and the kept frames.
-func (l *Log) fill(seg *segment, kept []byte) error {
+func (l *Log) fill(seg *segment, kept [][]byte) error {
+	defer l.tidy()
 	l.scratch = appendHeader(l.scratch[:0], l.stream, seg.first, seg.seq)
 	seg.off = headerSize
 	if l.hasNote {
@@ -163,14 +167,19 @@ func (l *Log) fill(seg *segment, kept []byte) error {
 	if err := write(seg.file, l.scratch, 0); err != nil {
 		return err
 	}
-	start := seg.off
-	for rest := kept; len(rest) > 0; {
-		h, _ := parseKept(rest)
-		crc := seal(rest, seg.seed, seg.off, l.synced.Load())
-		seg.add(h, crc)
-		rest = rest[h.bytes():]
+	for _, chunk := range kept {
+		start := seg.off
+		for rest := chunk; len(rest) > 0; {
+			h, _ := parseKept(rest)
+			crc := seal(rest, seg.seed, seg.off, l.synced.Load())
+			seg.add(h, crc)
+			rest = rest[h.bytes():]
+		}
+		if err := write(seg.file, chunk, start); err != nil {
+			return err
+		}
 	}
-	return write(seg.file, kept, start)
+	return nil
 }
 
 // parseKept reads the header of a frame that we hold in memory, whatever segment

@@ -16,6 +16,7 @@ const (
 	DefaultSegmentBytes = 8 << 20
 	DefaultMaxBytes     = 1 << 30
 	DefaultMinFree      = 256 << 20
+	DefaultKeepBytes    = 8 << 20
 )
 
 // Config says where a spool is and how large it may become. Only Dir is required.
@@ -37,6 +38,12 @@ type Config struct {
 	// begun that would leave less. Zero means DefaultMinFree (256 MiB), −1 none.
 	MinFree int64
 
+	// KeepBytes is the most memory that a Log takes for frames that are not
+	// durable yet, which it keeps to write them again after a failed sync.
+	// Beyond it Append syncs. A single frame that is larger is kept all the
+	// same, alone. Zero means DefaultKeepBytes (8 MiB).
+	KeepBytes int64
+
 	// FS is the file system. Nil means OS().
 	FS FS
 }
@@ -50,6 +57,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MinFree == 0 {
 		c.MinFree = DefaultMinFree
+	}
+	if c.KeepBytes == 0 {
+		c.KeepBytes = DefaultKeepBytes
 	}
 	if c.FS == nil {
 		c.FS = OS()
@@ -70,6 +80,9 @@ func (c Config) validate() error {
 	}
 	if c.MinFree < -1 {
 		errs = append(errs, fmt.Errorf("spool: Config.MinFree is %d; it must be positive, 0 for %d, or -1 for none", c.MinFree, DefaultMinFree))
+	}
+	if c.KeepBytes < 0 {
+		errs = append(errs, fmt.Errorf("spool: Config.KeepBytes is %d; it must be positive, or 0 for %d", c.KeepBytes, DefaultKeepBytes))
 	}
 	return errors.Join(errs...)
 }
@@ -274,7 +287,7 @@ func (s *Spool) Create(stream [16]byte) (*Log, error) {
 	if _, err := s.cfg.FS.List(dir); err == nil {
 		return nil, fmt.Errorf("spool: stream %s: %w; a stream is begun once", formatStream(stream), fs.ErrExist)
 	}
-	l := &Log{spool: s, fs: s.cfg.FS, dir: dir, stream: stream}
+	l := &Log{spool: s, fs: s.cfg.FS, dir: dir, stream: stream, mem: newMemory(s.cfg.KeepBytes)}
 	if err := l.makeDir(); err != nil {
 		return nil, err
 	}

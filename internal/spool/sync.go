@@ -73,7 +73,7 @@ func (l *Log) beginSync() (*pending, int64, error) {
 	}
 	l.newName, l.newDir = false, false
 	l.noteTarget = l.noteSeq
-	l.kept, l.flight = l.flight[:0], l.kept
+	l.mem.begin()
 	return p, l.last.Load(), nil
 }
 
@@ -114,8 +114,7 @@ func (l *Log) endSync(p *pending, last int64, failure error) error {
 		}
 		l.bad = true
 		l.newDir = l.newDir || p.above
-		l.kept = append(l.flight, l.kept...)
-		l.flight = nil
+		l.mem.failed()
 		return failure
 	}
 	var errs []error
@@ -125,7 +124,7 @@ func (l *Log) endSync(p *pending, last int64, failure error) error {
 			errs = append(errs, s.close())
 		}
 	}
-	l.flight = l.flight[:0]
+	l.mem.done()
 	l.noteDurable = l.noteTarget
 	l.synced.Store(last)
 	l.rewritten = 0
@@ -152,7 +151,7 @@ func (l *Log) endSync(p *pending, last int64, failure error) error {
 func (l *Log) rewrite() error {
 	mark := l.synced.Load()
 	_ = l.unlink() // what is left of earlier attempts
-	seg, err := l.begin(mark+1, 0, l.kept, len(l.doomed) == 0)
+	seg, err := l.begin(mark+1, 0, l.mem.kept, len(l.doomed) == 0)
 	if err != nil {
 		return err
 	}
