@@ -119,7 +119,7 @@ func (l *leftovers) finishConfirmed() (err error) {
 
 // finish closes a log that is done with: for good where all of it is confirmed.
 func (l *leftovers) finish(o *leftover) (keep bool, err error) {
-	done := o.progress.mark(LevelConfirmed) >= o.log.End()
+	done := o.progress.mark(LevelConfirmed) >= o.log.End() && o.lossesTold()
 	stuck := o.unreadable.Load() || o.sender.isFenced()
 	if !done && !stuck && !o.suspected.Load() {
 		return true, nil
@@ -143,11 +143,14 @@ func (l *leftovers) finish(o *leftover) (keep bool, err error) {
 // close lets go of the logs; the folders stay for the next process.
 func (l *leftovers) close() error {
 	err := l.finishConfirmed()
-	for _, o := range l.open {
+	l.mu.Lock() // the status is asked for at any time
+	open := l.open
+	l.open = nil
+	l.mu.Unlock()
+	for _, o := range open {
 		o.disk.close()
 		err = errors.Join(err, o.log.Close())
 	}
-	l.open = nil
 	return err
 }
 
@@ -211,6 +214,12 @@ func (n notedLosses) since(generation int64) (*Losses, int64) {
 		return nil, generation
 	}
 	return all, 1
+}
+
+// lossesTold reports whether the store has what the process noted of its losses.
+func (o *leftover) lossesTold() bool {
+	untold, _ := o.sender.losses.since(o.progress.lossesTold())
+	return untold == nil
 }
 
 func (o *leftover) load(from int64, limit, maxBytes int) (cargo, error) {
