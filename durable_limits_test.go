@@ -445,6 +445,9 @@ func TestLevels(t *testing.T) {
 		reached, err := eng.TrackDurable(brief, user(1), named("x"), strata.LevelConfirmed)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err, "is committed, not confirmed yet")
+		var pending *strata.PendingError
+		require.ErrorAs(t, err, &pending)
+		require.Equal(t, strata.LevelConfirmed, pending.Wanted)
 		require.Equal(t, strata.LevelCommitted, reached)
 		time.AfterFunc(time.Second, store.replicate)
 		reached, err = eng.TrackDurable(ctx, user(1), named("y"), strata.LevelConfirmed)

@@ -263,10 +263,7 @@ func named(id string) strata.Event { return strata.Custom{EventName: id} }
 
 // taken notes what became of tracking an event.
 func taken(l *audit.Ledger, id string, level strata.Level, err error) {
-	switch {
-	case err == nil, errors.Is(err, context.DeadlineExceeded):
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
 		l.Took(id, level)
-	default:
-		l.Refused()
 	}
 }

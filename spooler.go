@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -43,8 +44,9 @@ type spooler struct {
 	agedTo   atomic.Int64  // since when, in nanoseconds, records that are only committed are kept too long
 
 	mu      sync.Mutex
-	errs    [numDiskWork]error // why the last attempt failed; nil where it did not
-	trimmed int64              // records trimmed before they were confirmed
+	errs    [numDiskWork]error     // why the last attempt failed; nil where it did not
+	began   [numDiskWork]time.Time // since when one is under way; zero for none
+	trimmed int64                  // records trimmed before they were confirmed
 }
 
 // diskWork is what a disk may fail at.
@@ -56,6 +58,9 @@ const (
 	trimming
 	numDiskWork
 )
+
+// hungAfter is how long a disk may take before it counts as failing.
+const hungAfter = 5 * time.Second
 
 // spoolRetry is how long a disk that fails is left alone.
 const spoolRetry = 500 * time.Millisecond
@@ -122,6 +127,7 @@ func (s *spooler) write(c *chunk) error {
 		return nil
 	}
 	start := s.clock.Now()
+	s.begin(writing, start)
 	err := s.log.Append(c.first, int(c.count), c.bytes)
 	for errors.Is(err, spool.ErrFull) && s.makeRoom() {
 		err = s.log.Append(c.first, int(c.count), c.bytes)
@@ -205,6 +211,7 @@ func (s *spooler) runSync(ctx context.Context) {
 // runTrim trims until ctx is done.
 func (s *spooler) runTrim(ctx context.Context) {
 	for pause(ctx, s.clock, -1, s.trimming, nil) {
+		s.begin(trimming, s.clock.Now())
 		s.ended(trimming, s.log.Trim(s.trimTo.Load()))
 		if aged := s.agedTo.Load(); aged != 0 {
 			s.trimAged(time.Unix(0, aged))
@@ -218,6 +225,7 @@ func (s *spooler) syncNow() error {
 		return nil
 	}
 	start := s.clock.Now()
+	s.begin(syncing, start)
 	durable, err := s.log.Sync()
 	s.lane.observe.spoolSync.record(s.clock.Now().Sub(start))
 	s.ended(syncing, err)
@@ -242,12 +250,19 @@ func (s *spooler) trim(upTo int64) {
 	signal(s.trimming)
 }
 
+// begin notes that work on the disk begins.
+func (s *spooler) begin(work diskWork, now time.Time) {
+	s.mu.Lock()
+	s.began[work] = now
+	s.mu.Unlock()
+}
+
 // ended notes how work on the disk has ended. An error that repeats itself is
 // told once.
 func (s *spooler) ended(work diskWork, err error) {
 	s.mu.Lock()
 	before := s.errs[work]
-	s.errs[work] = err
+	s.errs[work], s.began[work] = err, time.Time{}
 	s.mu.Unlock()
 	if err == nil {
 		return
@@ -263,6 +278,11 @@ func (s *spooler) status(st *EngineStatus) {
 	defer s.mu.Unlock()
 	st.TrimmedUnconfirmed += s.trimmed
 	st.SpoolErr = errors.Join(append([]error{st.SpoolErr}, s.errs[:]...)...)
+	for _, began := range s.began {
+		if d := s.clock.Now().Sub(began); !began.IsZero() && d > hungAfter {
+			st.SpoolErr = errors.Join(st.SpoolErr, fmt.Errorf("strata: the spool's disk has not answered for %s", d.Round(time.Second)))
+		}
+	}
 }
 
 // finish writes and syncs what is left when nothing is taken in any more, and

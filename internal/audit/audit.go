@@ -10,7 +10,7 @@
 //	I3  in each stream the indexes up to the cursor are all stored, dead letters or
 //	    in gaps, and in one of these only
 //	I4  nothing is stored that nobody tracked
-//	I7  the counts add up: tracked = stored + dead + in gaps + left + refused
+//	I7  the counts add up: taken in = stored + dead + in gaps + left
 //
 // I5 (the host is not disturbed) and I6 (results are those of the raw events) are
 // checked where they are measured.
@@ -28,9 +28,8 @@ import (
 
 // Ledger is what a writer knows. Its methods are safe for concurrent use.
 type Ledger struct {
-	mu      sync.Mutex
-	levels  map[string]strata.Level // of what was taken in
-	refused int64
+	mu     sync.Mutex
+	levels map[string]strata.Level // of what was taken in
 }
 
 // NewLedger returns an empty ledger.
@@ -42,13 +41,6 @@ func (l *Ledger) Took(id string, level strata.Level) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.levels[id] = max(l.levels[id], level)
-}
-
-// Refused notes that an event was not taken in.
-func (l *Ledger) Refused() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refused++
 }
 
 // Len returns how many events were taken in.
