@@ -60,12 +60,12 @@ func (p *Process) children() (pids []int) {
 // Pause halts the program and its children: they keep what they have, and the
 // system goes on to accept connections for them, but nobody answers.
 func (p *Process) Pause() error {
-	if err := p.signal(syscall.SIGSTOP); err != nil {
+	if err := p.signal(sigStop); err != nil {
 		return err
 	}
 	for _, pid := range p.children() {
 		//lint:ignore errcheck it may have ended meanwhile
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
+		_ = kill(pid, sigStop)
 	}
 	return nil
 }
@@ -74,16 +74,16 @@ func (p *Process) Pause() error {
 func (p *Process) Resume() {
 	for _, pid := range p.children() {
 		//lint:ignore errcheck it may have ended meanwhile
-		_ = syscall.Kill(pid, syscall.SIGCONT)
+		_ = kill(pid, sigCont)
 	}
 	//lint:ignore errcheck it may have ended meanwhile
-	_ = p.signal(syscall.SIGCONT)
+	_ = p.signal(sigCont)
 }
 
 func killAll(pids []int) {
 	for _, pid := range pids {
 		//lint:ignore errcheck it may have ended meanwhile
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = kill(pid, syscall.SIGKILL)
 	}
 }
 

@@ -4,37 +4,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
-// Unprivileged returns the user to run as: PostgreSQL and PgBouncer refuse
-// root. It is nil where we are not root.
-func Unprivileged() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, errors.New("pgserver: PostgreSQL does not run as root, and there is neither a user postgres nor nobody; run this as another user")
-}
-
 // PrivateDir makes a folder for the temporary files of a user.
-func PrivateDir(prefix string, as *syscall.Credential) (string, error) {
+func PrivateDir(prefix string, as *Credential) (string, error) {
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return "", err
@@ -43,7 +20,7 @@ func PrivateDir(prefix string, as *syscall.Credential) (string, error) {
 }
 
 // give makes a file the property of the Unprivileged user.
-func give(name string, as *syscall.Credential) error {
+func give(name string, as *Credential) error {
 	if as == nil {
 		return nil
 	}
@@ -51,14 +28,14 @@ func give(name string, as *syscall.Credential) error {
 }
 
 // WriteFile writes a file that only its user may read.
-func WriteFile(name, text string, as *syscall.Credential) error {
+func WriteFile(name, text string, as *Credential) error {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		return err
 	}
 	return give(name, as)
 }
 
-func openLog(name string, as *syscall.Credential) (*os.File, error) {
+func openLog(name string, as *Credential) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ rm -rf "$dir"
 `
 
 // StartProcess runs argv with its output appended to a file.
-func StartProcess(argv []string, dir, log string, as *syscall.Credential) (*Process, error) {
+func StartProcess(argv []string, dir, log string, as *Credential) (*Process, error) {
 	out, err := openLog(log, as)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func StartProcess(argv []string, dir, log string, as *syscall.Credential) (*Proc
 	}
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", append([]string{"-c", watch, "sh", dir}, argv...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = r, out, out, dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
+	cmd.SysProcAttr = attributes(as, true)
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -69,7 +69,7 @@ func StartProcess(argv []string, dir, log string, as *syscall.Credential) (*Proc
 }
 
 // signal sends a signal to the program.
-func (p *Process) signal(s syscall.Signal) error { return syscall.Kill(p.pid, s) }
+func (p *Process) signal(s syscall.Signal) error { return kill(p.pid, s) }
 
 // Ended tells whether the program has ended. The watchdog, its parent, waits
 // for it only later; so a zombie counts as ended.
@@ -88,7 +88,7 @@ func (p *Process) Stop(how syscall.Signal) {
 	var children []int
 	if how == syscall.SIGKILL {
 		//lint:ignore errcheck it may have ended already
-		_ = p.signal(syscall.SIGSTOP) // so that it starts no more of them
+		_ = p.signal(sigStop) // so that it starts no more of them
 		children = p.children()
 	} else {
 		p.Resume() // what is halted heeds no signal

@@ -62,7 +62,7 @@ func (c *Server) conninfo() string {
 // run runs a program of PostgreSQL.
 func (c *Server) run(program string, args ...string) error {
 	cmd := exec.CommandContext(context.Background(), filepath.Join(c.bin, program), args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
+	cmd.SysProcAttr = attributes(c.as, false)
 	cmd.Dir = c.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgserver: %s: %w\n%s", program, err, out)
@@ -79,7 +79,7 @@ func (c *Server) Promote(ctx context.Context) error {
 		return err
 	}
 	if receiver != 0 { // it is to end before it reads on
-		if err := errors.Join(syscall.Kill(receiver, syscall.SIGTERM), syscall.Kill(receiver, syscall.SIGCONT)); err != nil {
+		if err := errors.Join(kill(receiver, syscall.SIGTERM), kill(receiver, sigCont)); err != nil {
 			return fmt.Errorf("pgserver: the halted receiver: %w", err)
 		}
 	}
@@ -180,7 +180,7 @@ func (c *Server) PauseReceiver(ctx context.Context) error {
 // has come meanwhile before it noticed that it is to end.
 func halt(ctx context.Context, pid int) error {
 	for {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		if err := kill(pid, sigStop); err != nil {
 			return err
 		}
 		for !stopped(pid) && ctx.Err() == nil {
@@ -189,7 +189,7 @@ func halt(ctx context.Context, pid int) error {
 		if waits(pid) || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		if err := kill(pid, sigCont); err != nil {
 			return err
 		}
 		time.Sleep(time.Millisecond)
@@ -203,7 +203,7 @@ func (c *Server) ResumeReceiver() error {
 	}
 	pid := c.receiver
 	c.receiver = 0
-	return syscall.Kill(pid, syscall.SIGCONT)
+	return kill(pid, sigCont)
 }
 
 // Pause halts all processes of the server, as a machine that hangs: connections

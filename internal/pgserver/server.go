@@ -5,6 +5,8 @@
 //
 // The programs are looked for in PATH, then in the newest folder of
 // /usr/lib/postgresql.
+//
+// A server is started on a Unix only; elsewhere [Use] takes one that runs already.
 package pgserver
 
 import (
@@ -37,7 +39,7 @@ type Server struct {
 
 	dir  string // empty for a server that somebody else runs
 	bin  string
-	as   *syscall.Credential
+	as   *Credential
 	proc *Process // nil while it is stopped
 
 	receiver int // a standby's process that is halted; 0 means none
@@ -67,13 +69,14 @@ const (
 // Patience bounds how long anything here is waited for.
 const Patience = time.Minute
 
-// Start starts a server. [Server.Discard] stops it and leaves nothing behind.
+// Start starts a server. [Server.Discard] stops it and leaves nothing behind. Where
+// the system is no Unix it fails with an error matching errors.ErrUnsupported.
 func Start(cfg Config) (*Server, error) {
-	bin, err := findPostgres()
+	as, err := Unprivileged()
 	if err != nil {
 		return nil, err
 	}
-	as, err := Unprivileged()
+	bin, err := findPostgres()
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func (c *Server) initdb() error {
 	// MD5, as scram-sha-256 takes 100 ms a connection under the race detector.
 	cmd := exec.CommandContext(context.Background(), filepath.Join(c.bin, "initdb"), "-D", c.data(), "-U", c.User, "--pwfile", pwfile,
 		"-A", "md5", "-E", "UTF8", "--locale=C", "--no-sync")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
+	cmd.SysProcAttr = attributes(c.as, false)
 	cmd.Dir = c.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgserver: initdb: %w\n%s", err, out)
