@@ -16,7 +16,9 @@ type SpoolConfig struct {
 	// no spool.
 	Dir string
 
-	// MaxBytes bounds what all files in Dir take. When they do, what the store
+	// MaxBytes bounds what this process's files in Dir take, and those of
+	// processes that are gone. Files of other living processes are not counted,
+	// so N processes may take N × MaxBytes. When it is reached, what the store
 	// has and no standby has confirmed is deleted first; then events stay in
 	// memory, and are refused when [Config.BufferBytes] is used up. Zero means
 	// 1 GiB; the least is 16 MiB.

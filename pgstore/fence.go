@@ -16,7 +16,9 @@ import (
 //
 //	update strata.stream set fenced = true where stream_id = '…'
 //
-// false lets the writer in again.
+// A writer that was told never tries again, so setting fenced to false helps only
+// one that has not noticed yet: any other process must be restarted, and then
+// writes a stream of its own.
 func (s *Store) Fence(ctx context.Context, stream strata.StreamID) error {
 	if s.cfg.ReadOnly {
 		return ErrReadOnly
@@ -31,6 +33,6 @@ func fencedOff(doing string, stream strata.StreamID) error {
 	return &Error{
 		Doing: doing, Kind: strata.ErrFenced,
 		Err:  fmt.Errorf("somebody has fenced stream %s off", stream),
-		Cure: "end this process; if it is the right one, set fenced to false in the row of table stream",
+		Cure: "end this process; if it is the right one, restart it: it begins a new stream, and this one is not tried again",
 	}
 }

@@ -77,7 +77,7 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 			dead = append(dead, deadLetter{idx: idx, record: r, err: err})
 		}
 	}
-	if n := len(batch.Records); len(dead)*maxRejected > n && n >= maxRejected {
+	if n := len(batch.Records); len(dead) > rejectable(n) {
 		return fmt.Errorf("%w: %d of %d records cannot be stored, the first because: %w", ErrSchemaChanged, len(dead), n, dead[0].err)
 	}
 	return s.inTx(ctx, bounded, func(tx pgx.Tx) error {

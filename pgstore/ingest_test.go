@@ -59,10 +59,15 @@ func TestP11UnstorableRecordsAreDeadLetters(t *testing.T) {
 	l.require(t, 1000, dead, nil)
 	require.Len(t, query(t, l.dsn, `select * from `+l.in+`.dead_letter where reason <> '' and length(record) > 1`), len(bad))
 
-	more := newLedger(t, l.store, l.dsn, l.schema(), manyRecords(100)...)
-	more.records[3], more.records[4] = bad[1], bad[2]
-	require.ErrorIs(t, more.all(t.Context()), pgstore.ErrSchemaChanged)
-	more.require(t, 0, nil, nil)
+	for _, n := range []int{50, 100} { // up to three are put aside, four are refused
+		more := newLedger(t, l.store, l.dsn, l.schema(), manyRecords(n)...)
+		more.records[3], more.records[4], more.records[5], more.records[6] = bad[1], bad[2], bad[17], bad[18]
+		require.ErrorIs(t, more.all(t.Context()), pgstore.ErrSchemaChanged)
+		more.require(t, 0, nil, nil)
+		more.records[6] = manyRecords(7)[6]
+		require.NoError(t, more.all(t.Context()))
+		more.require(t, int64(n), []int64{4, 5, 6}, nil)
+	}
 }
 
 // Records that only the server refuses are found and put aside, wherever in the
