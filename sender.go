@@ -39,6 +39,8 @@ type sender struct {
 	again  int64     // up to where what it lost is counted as sent once more
 	tried  gap       // what the last send declared lost, while its outcome is unknown
 
+	sending int64 // the last index of that send; 0 while there is none
+
 	mu      sync.Mutex
 	asked   int64 // how often somebody wanted the cursor to be asked for: the store may have lost what it acknowledged
 	doubted int64 // up to which of those the sender has taken note
@@ -156,7 +158,7 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 		}
 		return false, nil
 	}
-	s.unsure, s.tried = true, gap{batch.First - batch.Gap, batch.First - 1}
+	s.unsure, s.tried, s.sending = true, gap{batch.First - batch.Gap, batch.First - 1}, batch.Last()
 	s.sendAgain(&batch)
 	start := s.clock.Now()
 	if err := s.store.Ingest(ctx, batch); err != nil {
@@ -168,7 +170,7 @@ func (s *sender) sendNext(ctx context.Context) (sent bool, err error) {
 	}
 	s.heard = s.clock.Now()
 	s.observe.stored(s.heard.Sub(start))
-	s.unsure, s.tried = false, gap{}
+	s.unsure, s.tried, s.sending = false, gap{}, 0
 	s.next = batch.Last() + 1
 	s.size = min(2*s.size, s.limit)
 	s.stored(&batch, generation)
@@ -207,7 +209,7 @@ func (s *sender) align(ctx context.Context) error {
 		s.progress.told(0) // another server may answer, which was not told
 	}
 	s.next = cursor + 1
-	s.unsure, s.tried = false, gap{}
+	s.unsure, s.tried, s.sending = false, gap{}, 0
 	s.heard = s.clock.Now()
 	s.arrived(cursor)
 	s.mu.Lock()

@@ -305,13 +305,14 @@ type diskSource struct {
 	reader *spool.Reader
 	frame  spool.Frame
 	next   int64 // index behind the frame read last
+	first  int64 // from where on it reads without going back
 }
 
 // runAt returns the frame that holds a record, or the first one behind it.
 func (d *diskSource) runAt(from int64) (run, error) {
-	if d.reader == nil || from < d.frame.First {
+	if d.reader == nil || from < d.first {
 		d.close()
-		d.reader = d.log.Reader(from)
+		d.reader, d.first = d.log.Reader(from), from
 	}
 	for d.next <= from {
 		frame, err := d.reader.Next()
@@ -323,6 +324,7 @@ func (d *diskSource) runAt(from int64) (run, error) {
 			return run{}, err
 		}
 		d.frame, d.next = frame, frame.First+int64(frame.Count)
+		d.first = frame.First
 	}
 	f := &d.frame
 	return run{first: f.First, count: int64(f.Count), bytes: f.Payload, reason: lossReason(f.Lost)}, nil

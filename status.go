@@ -27,8 +27,10 @@ type EngineStatus struct {
 
 	// Unconfirmed counts events that may be lost in a failover, or are not
 	// written at all; OldestUnconfirmed is since when the oldest of them is
-	// held (about, with a spool), zero where there is none. ConfirmErr is why
-	// standbys could not be asked.
+	// held (about, with a spool), zero where there is none. Of what other
+	// processes left in the spool it is the time of the event, or when it was
+	// found here while it is not known how far the store has it. ConfirmErr is
+	// why standbys could not be asked.
 	Unconfirmed       int64
 	OldestUnconfirmed time.Time
 	ConfirmErr        error
@@ -47,7 +49,8 @@ type EngineStatus struct {
 
 	// LeftoverStreams counts the streams in the spool whose processes are gone
 	// and that are not all sent and confirmed, LeftoverWritten the events sent
-	// from there. LeftoverErr is what keeps a stream from being sent.
+	// from there. LeftoverErr is what keeps streams from being sent, of the
+	// oldest eight that are not, until they are sent or gone.
 	LeftoverStreams int
 	LeftoverWritten int64
 	LeftoverErr     error
