@@ -83,6 +83,9 @@ func (l *lane) flush(ctx context.Context, done <-chan struct{}, target int64, sp
 			return l.progress.levelOf(target) >= level && (level < LevelCommitted || l.progress.losses >= losses && l.progress.checked >= check)
 		})
 		cancel()
+		if err == nil && level >= LevelCommitted {
+			return nil // whatever failed before
+		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return errors.Join(err, l.sender.reason())
 		}

@@ -120,6 +120,7 @@ func leaveBehind(t *testing.T, store strata.Store, on *shelf, cfg strata.Config,
 	require.Error(t, err)
 	on.setFault(nil)
 	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 // One stream that cannot be sent holds up no other one, and the status says why it
