@@ -5,13 +5,23 @@ import (
 	"os"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/strataxp/strata/internal/pgtest"
 	"github.com/strataxp/strata/internal/seed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+// A proxy that is stopped leaves goroutines of its own behind, now and then.
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.Disabled)
+	const proxy = "github.com/Shopify/toxiproxy/v2"
+	goleak.VerifyTestMain(tests{m},
+		goleak.IgnoreAnyFunction(proxy+"/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction(proxy+"/stream.(*ChanWriter).Write"),
+		goleak.IgnoreAnyFunction(proxy+".(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction(proxy+".(*ToxicLink).write"))
+}
 
 // tests are those of this package, with a private server, and without what was
 // built for them when they are done.

@@ -85,7 +85,8 @@ func (s simulation) run(t *testing.T, first uint64) {
 	}
 }
 
-// simulationDraws is a number of draws at the size that was asked for.
+// simulationDraws is a number of draws at the size that was asked for: half of n, or
+// many times n at length.
 func simulationDraws(n int) int {
 	switch {
 	case seed.Long():
@@ -93,7 +94,7 @@ func simulationDraws(n int) int {
 	case testing.Short():
 		return max(50, n/5)
 	}
-	return n
+	return n / 2
 }
 
 // tooUnlikely is how improbable a count must be to fail: beyond 4.8 standard
