@@ -58,7 +58,7 @@ type Config struct {
 
 	// Lanes is how many streams the process writes, each over a connection of
 	// its own and with one batch on its way at a time. One is enough for some
-	// 100,000 events a second and more; each costs memory and the store's
+	// 100,000 events a second; each costs memory and the store's
 	// work. Events of a unit go through one lane. Zero means 1; the most is 16.
 	Lanes int
 

@@ -271,9 +271,9 @@ func (e *Engine) invalid(code int) { _ = e.lanes[0].losses.refuse(code, LossInva
 // taken in.
 //
 // Events that wait together are synced together. Waiting for [LevelWritten] takes
-// some microseconds more than the spool's write, [LevelSynced] one sync of its disk,
-// [LevelCommitted] a transaction of the store. Without a spool the first two are
-// reached with the third.
+// a write to the spool, for [LevelSynced] a sync of its disk, for [LevelCommitted]
+// a transaction of the store. Without a spool the first two are reached with the
+// third.
 func (e *Engine) TrackDurable(ctx context.Context, u Unit, event Event, level Level) (Level, error) {
 	l, index, err := e.track(&u, event, 0)
 	return e.await(ctx, l, index, level, err)

@@ -14,15 +14,14 @@ import (
 )
 
 // spooler puts a lane's records on disk: one goroutine writes, another one syncs, a
-// third one trims, so that a disk that hangs holds up nobody who sends.
-// Where the disk is full or fails the records stay in memory, as without a
-// spool, and the writer tries again.
+// third one trims, so that a disk that hangs holds up nobody who sends. Where the
+// disk is full or fails the records stay in memory, as without a spool, and the
+// writer tries again.
 type spooler struct {
 	lane    *lane
 	log     *spool.Log
 	disk    diskSource
 	clock   Clock
-	delay   time.Duration // how long a record waits for others to be written with
 	every   time.Duration // how long a written one waits to be synced; negative means until asked
 	onError func(error)
 
@@ -68,7 +67,7 @@ const spoolRetry = 500 * time.Millisecond
 func newSpooler(e *Engine, l *lane, log *spool.Log) *spooler {
 	return &spooler{
 		lane: l, log: log, disk: diskSource{log: log}, clock: e.cfg.Clock,
-		delay: spoolDelay, every: e.cfg.Spool.SyncInterval, onError: e.cfg.logError("write events to the spool"),
+		every: e.cfg.Spool.SyncInterval, onError: e.cfg.logError("write events to the spool"),
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), sync: make(chan struct{}, 1), trimming: make(chan struct{}, 1),
 	}
 }
@@ -86,7 +85,7 @@ func (s *spooler) taken(full bool) {
 // run writes until ctx is done.
 func (s *spooler) run(ctx context.Context) {
 	for pause(ctx, s.clock, -1, s.wake, nil) {
-		if !pause(ctx, s.clock, s.delay, nil, s.urgent) {
+		if !pause(ctx, s.clock, spoolDelay, nil, s.urgent) {
 			return
 		}
 		for !s.writeAll() {
@@ -129,7 +128,7 @@ func (s *spooler) write(c *chunk) error {
 	start := s.clock.Now()
 	s.begin(writing, start)
 	err := s.log.Append(c.first, int(c.count), c.bytes)
-	for errors.Is(err, spool.ErrFull) && s.makeRoom() {
+	for errors.Is(err, spool.ErrFull) && s.trimOldest(s.lane.progress.mark(LevelCommitted)) {
 		err = s.log.Append(c.first, int(c.count), c.bytes)
 	}
 	if err != nil {
@@ -164,18 +163,18 @@ func (s *spooler) noteLosses(every time.Duration) {
 	s.noted = generation
 }
 
-// makeRoom trims what the store has but no standby has confirmed: the limit wins.
-func (s *spooler) makeRoom() bool {
-	first, committed := s.log.First(), s.lane.progress.mark(LevelCommitted)
-	through, err := s.log.TrimOldest(committed)
+// trimOldest trims the oldest segment of what the store has and no standby has
+// confirmed, as far as that goes up to an index: a limit wins. It reports whether
+// there was one.
+func (s *spooler) trimOldest(upTo int64) bool {
+	first := s.log.First()
+	through, err := s.log.TrimOldest(upTo)
 	if err != nil || through == 0 {
 		return false
 	}
-	if lost := through - max(first-1, s.lane.progress.mark(LevelConfirmed)); lost > 0 {
-		s.mu.Lock()
-		s.trimmed += lost
-		s.mu.Unlock()
-	}
+	s.mu.Lock()
+	s.trimmed += max(0, through-max(first-1, s.lane.progress.mark(LevelConfirmed)))
+	s.mu.Unlock()
 	return true
 }
 
@@ -188,14 +187,8 @@ func (s *spooler) age(before time.Time) {
 // trimAged trims what was committed and not confirmed for too long.
 func (s *spooler) trimAged(before time.Time) {
 	limit := min(s.ages.lastBefore(before), s.lane.progress.mark(LevelCommitted))
-	for first := s.log.First(); first > 0 && first <= limit; first = s.log.First() {
-		through, err := s.log.TrimOldest(limit)
-		if err != nil || through == 0 {
-			return
-		}
-		s.mu.Lock()
-		s.trimmed += max(0, through-max(first-1, s.lane.progress.mark(LevelConfirmed)))
-		s.mu.Unlock()
+	for first := s.log.First(); first > 0 && first <= limit && s.trimOldest(limit); first = s.log.First() {
+		continue
 	}
 }
 
