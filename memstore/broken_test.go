@@ -87,10 +87,11 @@ func (s anyGap) Ingest(ctx context.Context, batch strata.Batch) error {
 	return s.Store.Ingest(ctx, batch)
 }
 
-var racyCalls atomic.Int64
-
 // racyCursor looks at the cursor in one step and stores in another.
-type racyCursor struct{ *memstore.Store }
+type racyCursor struct {
+	*memstore.Store
+	dawdling *atomic.Bool
+}
 
 func (s racyCursor) Ingest(ctx context.Context, batch strata.Batch) error {
 	last, err := s.Cursor(ctx, strata.CursorParams{Stream: batch.Stream})
@@ -98,9 +99,8 @@ func (s racyCursor) Ingest(ctx context.Context, batch strata.Batch) error {
 		return err
 	}
 	if batch.First-batch.Gap == last+1 {
-		// Every second call dawdles, so that one that does not comes in between.
-		for n := racyCalls.Add(1); n%2 == 0 && n%40 != 0; n += 2 {
-			runtime.Gosched()
+		if err := s.dawdle(ctx, batch.Stream, last); err != nil {
+			return err
 		}
 		if last, err = s.Cursor(ctx, strata.CursorParams{Stream: batch.Stream}); err != nil {
 			return err
@@ -108,6 +108,23 @@ func (s racyCursor) Ingest(ctx context.Context, batch strata.Batch) error {
 		batch.First = last + 1 + batch.Gap
 	}
 	return s.Store.Ingest(ctx, batch)
+}
+
+// dawdle lets one call at a time wait until another one has moved the cursor;
+// after many looks at it there is none.
+func (s racyCursor) dawdle(ctx context.Context, stream strata.StreamID, last int64) error {
+	if !s.dawdling.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer s.dawdling.Store(false)
+	for range 1_000_000 {
+		now, err := s.Cursor(ctx, strata.CursorParams{Stream: stream})
+		if err != nil || now != last {
+			return err
+		}
+		runtime.Gosched()
+	}
+	return nil
 }
 
 // halfBatch leaves half of the records behind when it fails.

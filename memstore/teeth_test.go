@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ var faults = []fault{
 		[]string{"Ingest/RepeatedBatchIsRefusedWithTheCursor", "Ingest/OverlappingBatchIsRefusedWhole", "Ingest/AgreesWithAnySequenceOfBatches", "Results/DoNotDependOnTheOrderOfArrival"}},
 	{"accepts undeclared gaps", func(s *memstore.Store) strata.Store { return anyGap{s} },
 		[]string{"Ingest/GapMustBeDeclared", "Ingest/AgreesWithAnySequenceOfBatches"}},
-	{"checks the cursor before it locks", func(s *memstore.Store) strata.Store { return racyCursor{s} },
+	{"checks the cursor before it locks", func(s *memstore.Store) strata.Store { return racyCursor{s, new(atomic.Bool)} },
 		[]string{"Ingest/RacingWritersOfOneStreamStoreEachRecordOnce"}},
 	{"stores half of a batch that fails", func(s *memstore.Store) strata.Store { return halfBatch{s} },
 		[]string{"Ingest/AllOrNothing", "Ingest/RepeatedBatchIsRefusedWithTheCursor"}},
