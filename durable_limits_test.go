@@ -485,8 +485,10 @@ func TestSheddingIsByUnit(t *testing.T) {
 				} else {
 					lost[i]++
 				}
+				if i%20 == 19 {
+					time.Sleep(10 * time.Millisecond) // two thousand a second, evenly
+				}
 			}
-			time.Sleep(time.Second)
 		}
 		whole, some, events := 0, 0, 0
 		for i := range n {
@@ -498,7 +500,8 @@ func TestSheddingIsByUnit(t *testing.T) {
 			}
 		}
 		require.Greater(t, events, 10*n, "the store takes half")
-		require.Greater(t, whole, n/4, "of %d events shed, %d units lost all", events, some)
+		t.Logf("%d of %d units whole, %d events shed", whole, n, events)
+		require.Greater(t, whole, n/5, "of %d events shed, %d units lost all", events, some)
 		store.setFault(nil)
 		_, err := eng.Close(context.Background())
 		require.NoError(t, err)
