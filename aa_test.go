@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -93,6 +94,7 @@ func requireUniform(t *testing.T, what string, p []float64) {
 // revenue, against 4.6 %, 0.80 % and three for its logarithm, and 4.4 %, 0.88 %
 // and four for revenue that is capped. All three are held to the same bounds.
 func TestAAOfRetailCustomers(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	revenue := retailRevenue(t)
 	require.Len(t, revenue, 4339)
@@ -110,6 +112,7 @@ func TestAAOfRetailCustomers(t *testing.T) {
 }
 
 func TestAAOfShopSessions(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	clicks, depth := shopSessions(t)
 	require.Len(t, clicks, 24026)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // day is an instant of an allocation's history.
@@ -40,6 +42,7 @@ func drawAllocation(t *rapid.T) *Plan {
 }
 
 func TestPickFree(t *testing.T) {
+	seed.OneGoroutine(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawAllocation(t)
 		free := p.Free("l")
@@ -113,6 +116,7 @@ func TestPickFreeIsRandom(t *testing.T) {
 
 // Widening moves nobody, whatever else is in the layer: checked unit by unit.
 func TestWidenMovesNobody(t *testing.T) {
+	seed.OneGoroutine(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawAllocation(t)
 		was, err := p.Clone()

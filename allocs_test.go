@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // What the documentation says about allocation. AllocsPerRun works under the
@@ -33,6 +34,7 @@ func countDecisions(a strata.Assignment) (n int) {
 }
 
 func TestAssigningDoesNotAllocate(t *testing.T) {
+	seed.OneGoroutine(t)
 	const condition = `country in ["DE", "AT"] && app_version >= 5`
 	attributes := map[string]any{"country": "AT", "app_version": 7}
 	u := strata.Unit{User: "ada@example.com", Attributes: attributes}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // nestedPlan cuts traffic twice: half of the users enter the domain "lab" of
@@ -278,6 +279,7 @@ func TestTheZeroAssignmentIsSafe(t *testing.T) {
 
 // Neither the order of maps nor the number of the snapshot enters an answer.
 func TestTheSamePlanCompiledTwiceAnswersAlike(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, p := range []*strata.Plan{nestedPlan(), reasonsPlan(), sharedControlPlan(), launchPlan()} {
 		first := compiled(t, p)
 		for range 5 {

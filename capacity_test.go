@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -95,6 +96,7 @@ func TestCapacityOfAlwaysValidIntervals(t *testing.T) {
 // The levels to spare are those of real nesting: that deep the effect is still
 // seen, and one level deeper it is not.
 func TestCapacitySaysHowDeepNestingMayGo(t *testing.T) {
+	seed.OneGoroutine(t)
 	half := func(levels int) strata.MetricCapacity {
 		shares := make([]float64, levels)
 		for i := range shares {

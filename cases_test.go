@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/memstore"
 )
 
@@ -199,6 +200,7 @@ func runFunnelRates(t *testing.T, data json.RawMessage) any {
 // A day begins with the first instant that has its date, and the next one where
 // it ends, whatever is done to the clocks at midnight.
 func TestDaysOfZonesWithOddMidnights(t *testing.T) {
+	seed.OneGoroutine(t)
 	for name, days := range map[string][2]time.Time{
 		"America/Sao_Paulo":    {time.Date(2018, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2018, 11, 8, 0, 0, 0, 0, time.UTC)}, // no midnight
 		"America/Havana":       {time.Date(2025, 3, 6, 0, 0, 0, 0, time.UTC), time.Date(2025, 3, 12, 0, 0, 0, 0, time.UTC)},

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // strangers are 20,000 units with all ids, each independent of the others.
@@ -241,6 +242,7 @@ func treatmentIn(list []strata.Decision, experiment string) string {
 
 // Reading an experiment by its key and walking over all layers agree.
 func TestPeekIsAll(t *testing.T) {
+	seed.OneGoroutine(t)
 	rapid.Check(t, func(t *rapid.T) {
 		snap, err := strata.Compile(drawTown(t).plan(t), noon)
 		require.NoError(t, err)
@@ -259,6 +261,7 @@ func TestPeekIsAll(t *testing.T) {
 // poor). One run of 100 plans compares some 2,000 shares, so chance fails it
 // once in 100,000 runs. Where Diff says that nobody moves, nobody may.
 func TestDiffAgainstCounting(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	units := strangers()
 	if testing.Short() {

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // The rules of the house that no linter knows. CONTRIBUTING.md lists them.
@@ -71,6 +73,7 @@ var mayReadTheClock = map[string]string{
 }
 
 func TestNoWallClockOutsideTheClock(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, name := range rootModule(projectFiles(t)) {
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || mayUseWallClock(name) {
 			continue
@@ -98,6 +101,7 @@ func mayUseWallClock(name string) bool {
 // busy. In a synctest bubble time is virtual: there, and in helpers that call
 // synctest.Wait, which panics outside of one, a sleep takes no time.
 func TestNoSleepingTests(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, name := range projectFiles(t) {
 		if !strings.HasSuffix(name, "_test.go") {
 			continue
@@ -133,6 +137,7 @@ func TestNoSleepingTests(t *testing.T) {
 var machinePath = regexp.MustCompile(`(^|[^a-zA-Z.])/(work|root|home/[a-z]+|Users/[a-zA-Z]+)/`)
 
 func TestNoMachinePaths(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, name := range projectFiles(t) {
 		text := read(t, name)
 		if bytes.IndexByte(text, 0) >= 0 {

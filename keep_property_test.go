@@ -17,6 +17,7 @@ import (
 // Whatever is published with Keep, in whatever order, no exposed unit moves, and
 // none is in two experiments of a layer.
 func TestRandomChangesMoveNobodyExposed(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	seeds := 6
 	if seed.Long() {

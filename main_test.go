@@ -11,7 +11,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := seed.Default("rapid.checks", "40"); err != nil {
+	checks := "40"
+	if seed.Race {
+		checks = "15"
+	}
+	if err := seed.Default("rapid.checks", checks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}

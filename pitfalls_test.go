@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -107,6 +108,7 @@ func TestPitfall04WideningMovesNobody(t *testing.T) {
 // 5. Buckets fine enough: 0.01 % of the traffic is one bucket, and has about
 // that many units.
 func TestPitfall05BucketsAreFine(t *testing.T) {
+	seed.OneGoroutine(t)
 	snap := compiled(t, oneLayer(running("e", 7, 17)))
 	in := 0
 	const n = 200000

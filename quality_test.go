@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -123,6 +124,7 @@ func fair(t *testing.T, test stats.Test, bound float64, format string, args ...a
 // Every family falls evenly into the 10,000 buckets, under three salts.
 // False alarm: 12 tests at 2e-5.
 func TestQualityBucketsAreUniform(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, f := range families() {
 		for _, salt := range []string{"ui", "search", ""} {
 			counts := bucketCounts(f.hashes, layerSeed(salt))
@@ -145,6 +147,7 @@ func TestQualityBucketsAreUniform(t *testing.T) {
 // must be uniform as a whole, and none too small.
 // False alarm: 1e-3 each.
 func TestQualityLayersAreIndependent(t *testing.T) {
+	seed.OneGoroutine(t)
 	const layers = 50
 	hashes := allHashes()
 	var groups [layers][]uint8
@@ -186,6 +189,7 @@ func TestQualityBucketAndTreatmentAreIndependent(t *testing.T) {
 // and half of the traffic.
 // False alarm: 24 tests at 2e-5.
 func TestQualityNestedDomainsAreIndependent(t *testing.T) {
+	seed.OneGoroutine(t)
 	hashes := allHashes()
 	for i, percent := range []int{1, 10, 50} {
 		for j := range 4 {

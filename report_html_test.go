@@ -18,10 +18,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
 func TestPageOfAnyReportIsSound(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := drawReport(t, rt)
@@ -66,6 +68,7 @@ func fullReport(t testing.TB, days int) *strata.Report {
 
 // The page says what the report says, up to rounding.
 func TestPageNumbersAreThoseOfTheReport(t *testing.T) {
+	seed.OneGoroutine(t)
 	r := fullReport(t, 12)
 	page := requireGoodPage(t, r)
 	sections := map[string]*node{}
@@ -134,6 +137,7 @@ func requireRounded(t testing.TB, want float64, text string) {
 
 // Whatever keys and texts hold, it stays text.
 func TestPageEscapesWhatUsersWrite(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	for _, evil := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onload='x`, `a & b &lt; c &nbsp;`, `]]>`, `<!--`, `</style></title>`,
@@ -168,6 +172,7 @@ func TestPageEscapesWhatUsersWrite(t *testing.T) {
 }
 
 func TestPageIsTheSameForTheSameReport(t *testing.T) {
+	seed.OneGoroutine(t)
 	_, first := pageOf(t, fullReport(t, 5))
 	for range 3 {
 		_, again := pageOf(t, fullReport(t, 5))
@@ -189,6 +194,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 }
 
 func TestPageReturnsTheErrorOfTheWriter(t *testing.T) {
+	seed.OneGoroutine(t)
 	r := fullReport(t, 2)
 	for _, room := range []int{0, 1, 5000} {
 		require.ErrorIs(t, r.WriteHTML(&fullDisk{room}), errFull)
@@ -197,6 +203,7 @@ func TestPageReturnsTheErrorOfTheWriter(t *testing.T) {
 }
 
 func TestPagesOfNextToNothing(t *testing.T) {
+	seed.OneGoroutine(t)
 	requireGoodPage(t, &strata.Report{})
 	requireGoodPage(t, &strata.Report{Metrics: []strata.MetricReport{{}}, Funnels: []strata.FunnelReport{{}}, Breakdown: &strata.Breakdown{}})
 
@@ -216,6 +223,7 @@ func TestPagesOfNextToNothing(t *testing.T) {
 }
 
 func TestPageOfAWideReport(t *testing.T) {
+	seed.OneGoroutine(t)
 	plan, results := wideExperiment(t, 20, 5, 180, false)
 	r, err := strata.ReportOn(plan, "wide", results, at(reportDay))
 	require.NoError(t, err)
@@ -226,6 +234,7 @@ func TestPageOfAWideReport(t *testing.T) {
 }
 
 func TestPageHasAWordForEveryVerdict(t *testing.T) {
+	seed.OneGoroutine(t)
 	seen := map[string]bool{}
 	for _, code := range []strata.VerdictCode{
 		strata.VerdictWin, strata.VerdictLoss, strata.VerdictHolds, strata.VerdictNoDifference,
@@ -242,6 +251,7 @@ func TestPageHasAWordForEveryVerdict(t *testing.T) {
 
 // What an interval leaves open, or lies beyond the axis, ends in an arrow.
 func TestPageDrawsArrows(t *testing.T) {
+	seed.OneGoroutine(t)
 	arrows := func(change func(*stats.Estimate)) int {
 		r := fullReport(t, 2)
 		change(&r.Metrics[0].Comparisons[0].Corrected.Lift)
@@ -262,6 +272,7 @@ func TestPageDrawsArrows(t *testing.T) {
 
 // Reports that no package of this module would make are still pages.
 func TestPageOfBrokenNumbers(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e308, -1e308, 5e-324, 0} {
 		for seed := range uint64(2) {
@@ -302,6 +313,7 @@ func spoil(v reflect.Value, when func() bool, with float64) {
 
 // Charts need two days with an interval, and leave gaps where there is none.
 func TestPageDrawsDays(t *testing.T) {
+	seed.OneGoroutine(t)
 	bands := func(change func([]strata.DayComparison) []strata.DayComparison) (figures, paths int) {
 		r := fullReport(t, 9)
 		for i := range r.Metrics {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/memstore"
 	"github.com/strataxp/strata/stats"
 )
@@ -305,6 +306,7 @@ func TestReportByDayIsThatOfTheDay(t *testing.T) {
 // estimates, corrected p-values agree with corrected intervals, and it can be
 // printed and read back.
 func TestAnyResultsMakeASoundReport(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) { requireSound(rt, drawReport(t, rt)) })
 }

@@ -102,6 +102,7 @@ func atMost(t *testing.T, p float64, count, n int, what string) {
 // loss in a primary metric, over two metrics, two treatments and ten daily
 // reports that are each believed.
 func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	first, n := seed.Of(t), simulations()
 	primary, harmed := 0, 0
@@ -133,6 +134,7 @@ func TestSimulationDailyReportsWithoutAnEffect(t *testing.T) {
 // A guardrail that loses just its margin is at most once in twenty experiments
 // ever said to hold, and a primary metric with an effect wins.
 func TestSimulationDailyReportsWithAnEffect(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	first, n := seed.Of(t), simulations()
 	effects := map[string]map[string]float64{"b": {"clicks": 0.15, "guard": -0.05}}
@@ -214,6 +216,7 @@ func (x *rare) day(t testing.TB, random *rand.Rand, arm int) stats.Moments {
 // What few units do is where asymptotic intervals fail: daily reports on it wait
 // until there is enough, and then keep their promise.
 func TestSimulationDailyReportsOnRareEvents(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	first, n := seed.Of(t), 2*simulations()
 	for i, x := range rareDesigns() {

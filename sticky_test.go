@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // The compact set answers as a map does, for hashes of any distribution.
@@ -40,6 +42,7 @@ func TestKeptUnitsAnswerLikeAMap(t *testing.T) {
 
 // A unit takes about 10 bytes.
 func TestKeptUnitsAreCompact(t *testing.T) {
+	seed.OneGoroutine(t)
 	const n = 200_000
 	units := make([]keptUnit, n)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -123,6 +126,7 @@ func TestExposureFilterIsSafeForConcurrentUse(t *testing.T) {
 // Ten thousand experiments take less than 2 kB each, whether they share layers
 // or have one each with half its buckets at random.
 func TestSnapshotsAreSmall(t *testing.T) {
+	seed.OneGoroutine(t)
 	const n = 2000
 	for name, perLayer := range map[string]int{"one a layer": 1, "two a layer": 2, "five a layer": 5, "hundred a layer": 100} {
 		t.Run(name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/memstore"
 	"github.com/strataxp/strata/storetest"
 )
@@ -143,6 +144,7 @@ const brokenStore = "STRATA_BROKEN_STORE"
 // their own: there it must fail, in the cases that are about the fault. -v shows
 // all the cases that failed.
 func TestSuiteHasTeeth(t *testing.T) {
+	seed.OneGoroutine(t)
 	if name, child := os.LookupEnv(brokenStore); child {
 		i := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
 		require.GreaterOrEqual(t, i, 0, "no fault is called %q", name)

@@ -11,7 +11,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := seed.Default("rapid.checks", "40"); err != nil {
+	checks := "40"
+	if seed.Race { // nothing here runs beside anything
+		checks = "10"
+		if err := seed.Default("test.short", "true"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
+	if err := seed.Default("rapid.checks", checks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}

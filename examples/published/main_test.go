@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -36,6 +37,7 @@ func readFrom[T any](t *testing.T, name string, read func(path string) (T, error
 }
 
 func TestKarlan(t *testing.T) {
+	seed.OneGoroutine(t)
 	k := readFrom(t, "karlan_list_2007.csv.gz", readKarlan)
 	require.EqualValues(t, 50_083, k.control.N()+k.treatment.N())
 	require.InDelta(t, 0.018, k.control.Mean(0), 0.0005)
@@ -52,6 +54,7 @@ func TestKarlan(t *testing.T) {
 
 // The paper's main result on the factors: larger ratios do no more than 1:1.
 func TestKarlanFactors(t *testing.T) {
+	seed.OneGoroutine(t)
 	k := readFrom(t, "karlan_list_2007.csv.gz", readKarlan)
 	require.Len(t, k.letters, 3*4*3)
 	for metric := range karlanMetrics {
@@ -72,6 +75,7 @@ func TestKarlanFactors(t *testing.T) {
 }
 
 func TestASOSSplits(t *testing.T) {
+	seed.OneGoroutine(t)
 	splits := readFrom(t, "asos_experiments.csv.gz", readASOS).splits()
 	require.Len(t, splits, 50, "arms other than the controls of 39 experiments")
 	experiments, uneven := map[string]bool{}, map[string]int{}
@@ -94,6 +98,7 @@ func TestASOSSplits(t *testing.T) {
 
 // Most of what a peeker finds with a fixed test is not there at the end.
 func TestASOSPeeking(t *testing.T) {
+	seed.OneGoroutine(t)
 	_, n := readFrom(t, "asos_experiments.csv.gz", readASOS).outcomes()
 	require.Equal(t, 200, n.series)
 	require.Equal(t, 11_250, n.looks, "the looks of the file that have variances")
@@ -104,6 +109,7 @@ func TestASOSPeeking(t *testing.T) {
 }
 
 func TestUpworthy(t *testing.T) {
+	seed.OneGoroutine(t)
 	u := readFrom(t, "upworthy_exploratory_packages.csv.gz", readUpworthy)
 	impressions, clicks := u.totals()
 	require.EqualValues(t, 81_024_151, impressions)
@@ -118,6 +124,7 @@ func TestUpworthy(t *testing.T) {
 }
 
 func TestUdacity(t *testing.T) {
+	seed.OneGoroutine(t)
 	u := readFrom(t, "", readUdacity)
 	gross, net := u.gross().Difference, u.net().Difference
 	require.InDelta(t, -0.0291, gross.Low, 0.00005)
@@ -132,6 +139,7 @@ func TestUdacity(t *testing.T) {
 }
 
 func TestEverythingFitsIntoAHundredColumns(t *testing.T) {
+	seed.OneGoroutine(t)
 	var out strings.Builder
 	require.NoError(t, run(&out, published(t), nil))
 	for line := range strings.Lines(out.String()) {
@@ -143,6 +151,7 @@ func TestEverythingFitsIntoAHundredColumns(t *testing.T) {
 }
 
 func TestUnknownNamesAndFilesAreRefused(t *testing.T) {
+	seed.OneGoroutine(t)
 	require.ErrorContains(t, run(new(strings.Builder), "", []string{"hillstrom"}), "there are karlan, asos, upworthy, udacity")
 	require.ErrorIs(t, run(new(strings.Builder), t.TempDir(), nil), os.ErrNotExist)
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // replayed runs a file of the real data, which lies beside the checkout.
@@ -28,6 +29,7 @@ func replayed(t *testing.T, name string) *strata.Report {
 // 44,700 and 45,489 players, day-1 retention 0.448188 and 0.442283, and a sample
 // ratio with p 0.0086.
 func TestCookieCats(t *testing.T) {
+	seed.OneGoroutine(t)
 	r := replayed(t, "cookie_cats.csv.gz")
 	require.EqualValues(t, 44_700, r.Treatments[0].Units)
 	require.EqualValues(t, 45_489, r.Treatments[1].Units)
@@ -46,6 +48,7 @@ func TestCookieCats(t *testing.T) {
 
 // The published numbers of Hillstrom, to the digits that were printed.
 func TestHillstrom(t *testing.T) {
+	seed.OneGoroutine(t)
 	r := replayed(t, "hillstrom.csv.gz")
 	require.EqualValues(t, 64_000, r.Units)
 	shares := map[string][3]float64{"visit": {10.62, 18.28, 15.14}, "conversion": {0.57, 1.25, 0.88}}
@@ -74,6 +77,7 @@ func TestHillstrom(t *testing.T) {
 }
 
 func TestUnknownFilesAreRefused(t *testing.T) {
+	seed.OneGoroutine(t)
 	path := filepath.Join(t.TempDir(), "other.csv")
 	require.NoError(t, os.WriteFile(path, []byte("a,b\n1,2\n"), 0o600))
 	_, err := replay(t.Context(), path, func(int) {})
