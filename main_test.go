@@ -11,11 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	checks := "40"
-	if seed.Race {
-		checks = "15"
-	}
-	if err := seed.Default("rapid.checks", checks); err != nil {
+	if err := seed.Default("rapid.checks", "40"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}

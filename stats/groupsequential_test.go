@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 func evenly(looks int) []float64 {
@@ -75,6 +77,7 @@ func TestBoundariesSpendTheErrorRate(t *testing.T) {
 
 // Many looks right after each other are one look, and cost little.
 func TestCrowdedLooks(t *testing.T) {
+	seed.OneGoroutine(t)
 	var times []float64
 	for day := 1; day <= 5; day++ {
 		at := float64(day) / 5

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -11,15 +12,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	checks := "40"
+	err := seed.Default("rapid.checks", "40")
 	if seed.Race { // nothing here runs beside anything
-		checks = "10"
-		if err := seed.Default("test.short", "true"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(2)
-		}
+		err = errors.Join(err, seed.Default("test.short", "true"))
 	}
-	if err := seed.Default("rapid.checks", checks); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
