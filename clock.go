@@ -1,6 +1,10 @@
 package strata
 
-import "time"
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"time"
+)
 
 // Clock is where an engine takes the time from, and how it waits. The zero
 // [Config] uses the system's; tests and simulations pass their own. Both
@@ -26,4 +30,11 @@ func (systemClock) Now() time.Time { return time.Now() }
 func (systemClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	t := time.NewTimer(d)
 	return t.C, func() { t.Stop() }
+}
+
+// systemRandom is what a zero [Config] draws from. rand.Read never fails.
+func systemRandom() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
 }

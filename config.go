@@ -87,6 +87,12 @@ type Config struct {
 
 	// Clock is where time comes from. Nil means the system's clock.
 	Clock Clock
+
+	// Random returns 64 random bits; it is called from several goroutines. The
+	// names of streams and the pauses between attempts are drawn from it.
+	// Simulations that are to repeat themselves pass their own; nil means the
+	// system's randomness.
+	Random func() uint64
 }
 
 // The defaults of [Config].
@@ -116,6 +122,9 @@ func (c Config) withDefaults() Config {
 	c.StoreTimeout = orDefault(c.StoreTimeout, DefaultStoreTimeout)
 	if c.Clock == nil {
 		c.Clock = systemClock{}
+	}
+	if c.Random == nil {
+		c.Random = systemRandom
 	}
 	return c
 }

@@ -2,7 +2,6 @@ package strata
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -101,10 +100,7 @@ func (e *Engine) openLanes() (err error) {
 	}
 	e.budget = newBudget(e.cfg.BufferBytes)
 	for range e.cfg.Lanes {
-		id, err := newStreamID(e.cfg.Clock.Now())
-		if err != nil {
-			return err
-		}
+		id := newStreamID(e.cfg.Clock.Now(), e.cfg.Random)
 		var log *spool.Log
 		if e.spool != nil {
 			if log, err = e.spool.Create(id); err != nil {
@@ -160,7 +156,7 @@ func (e *Engine) start(ctx context.Context, store Store) {
 // newSender makes what sends one stream.
 func (e *Engine) newSender(stream StreamID, src source, p *watermarks) *sender {
 	return &sender{
-		store: e.store, clock: e.cfg.Clock, stream: stream, src: src, progress: p,
+		store: e.store, clock: e.cfg.Clock, random: e.cfg.Random, stream: stream, src: src, progress: p,
 		timeout: e.cfg.StoreTimeout, limit: e.cfg.BatchSize, size: e.cfg.BatchSize, maxBytes: batchBytes(&e.cfg),
 		onError: e.cfg.logError("write events"), urgent: make(chan struct{}, 1), observe: &e.metrics, next: 1,
 	}
@@ -178,17 +174,12 @@ func (e *Engine) lane(u *Unit) *lane {
 var laneSeed = hashID("strata/lane\x00")
 
 // newStreamID makes a UUID of version 7 (RFC 9562, section 5.7).
-func newStreamID(now time.Time) (StreamID, error) {
-	var id StreamID
-	if _, err := rand.Read(id[6:]); err != nil {
-		return id, fmt.Errorf("strata: no randomness for a stream id: %w", err)
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
-	copy(id[:6], ms[2:])
+func newStreamID(now time.Time, random func() uint64) (id StreamID) {
+	binary.BigEndian.PutUint64(id[:], uint64(now.UnixMilli())<<16|random()&0xffff)
+	binary.BigEndian.PutUint64(id[8:], random())
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
-	return id, nil
+	return id
 }
 
 // Assign returns what the current snapshot gives the unit. It is pure: no I/O,

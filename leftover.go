@@ -232,8 +232,8 @@ func (l *leftovers) failed(ctx context.Context, w *left, err error) (enough bool
 	}
 	l.fails++
 	l.note(w, fmt.Errorf("strata: the spool of stream %s is not sent yet: %w", w.id, err))
-	pause(ctx, l.clock, backoff(l.fails-1, err), nil, nil)
-	w.due = l.tick + max(leftoverRetry, int64(backoff(w.fails, err)/confirmInterval))
+	pause(ctx, l.clock, backoff(l.fails-1, err, l.engine.cfg.Random), nil, nil)
+	w.due = l.tick + max(leftoverRetry, int64(backoff(w.fails, err, l.engine.cfg.Random)/confirmInterval))
 	return w.fails >= leftoverAttempts
 }
 

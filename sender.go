@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 type sender struct {
 	store    EventStore
 	clock    Clock
+	random   func() uint64
 	stream   StreamID
 	src      source
 	losses   lossTotals
@@ -124,7 +124,7 @@ func (s *sender) drain(ctx context.Context) {
 		default:
 			s.failed(err)
 			// New events must not cut the wait short: only somebody who waits may.
-			s.wait(ctx, backoff(attempt, err), nil)
+			s.wait(ctx, backoff(attempt, err, s.random), nil)
 			attempt++
 		}
 	}
@@ -267,12 +267,12 @@ const (
 // backoff is "full jitter": uniform between zero and an exponential bound, so
 // that processes that failed together do not come back together. What retrying
 // alone will not cure is not tried often.
-func backoff(attempt int, err error) time.Duration {
+func backoff(attempt int, err error, random func() uint64) time.Duration {
 	bound := min(backoffFirst<<min(attempt, 20), backoffMax)
 	if errors.Is(err, ErrPermanent) {
 		bound = backoffMax
 	}
-	return rand.N(bound) + time.Millisecond
+	return time.Duration(scale(random(), uint64(bound))) + time.Millisecond
 }
 
 func (s *sender) failed(err error) {
