@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/oracle/spec"
 )
 
 // Golden vectors freeze assignment. Once a version is released, testdata/golden.json
@@ -108,7 +110,7 @@ func goldenInputs() []goldenInput {
 	return inputs
 }
 
-// answer computes a vector by the second implementation, that of spec_test.go.
+// answer computes a vector by the second implementation, that of internal/oracle/spec.
 func (in goldenInput) answer() goldenVector {
 	layerSalt, experimentSalt := in.LayerSalt, in.ExperimentSalt
 	if layerSalt == "" {
@@ -119,11 +121,11 @@ func (in goldenInput) answer() goldenVector {
 	}
 	return goldenVector{
 		goldenInput:    in,
-		H:              hex64(specXXH64(in.ID)),
-		LayerSeed:      hex64(specLayerSeed(layerSalt)),
-		ExperimentSeed: hex64(specExperimentSeed(experimentSalt, in.Phase)),
-		Bucket:         specBucket(in.ID, layerSalt),
-		Treatment:      specTreatment(in.ID, experimentSalt, in.Phase, in.Weights),
+		H:              hex64(spec.XXH64(in.ID)),
+		LayerSeed:      hex64(spec.LayerSeed(layerSalt)),
+		ExperimentSeed: hex64(spec.ExperimentSeed(experimentSalt, in.Phase)),
+		Bucket:         spec.Bucket(in.ID, layerSalt),
+		Treatment:      spec.Treatment(in.ID, experimentSalt, in.Phase, in.Weights),
 	}
 }
 
@@ -132,7 +134,7 @@ func goldenRamps() []goldenRamp {
 	for i, salt := range []string{"", "exp-0", "größe", "2025-06"} {
 		for j := range 12 {
 			b := (i*2503 + j*j*73) % NumBuckets
-			ramps = append(ramps, goldenRamp{salt, b, specRampPoint(b, salt)})
+			ramps = append(ramps, goldenRamp{salt, b, spec.RampPoint(b, salt)})
 		}
 	}
 	return ramps
@@ -163,7 +165,7 @@ func goldenChanges(g golden) (changed []any) {
 		}
 	}
 	for _, r := range g.Ramp {
-		if r.Point != specRampPoint(r.Bucket, r.Salt) {
+		if r.Point != spec.RampPoint(r.Bucket, r.Salt) {
 			changed = append(changed, r)
 		}
 	}
@@ -246,7 +248,7 @@ func TestGolden(t *testing.T) {
 	require.Greater(t, len(lengths), 40, "ids of many lengths")
 	require.True(t, lengths[1] && lengths[300])
 	for _, r := range g.Ramp {
-		require.Equal(t, r.Point, specRampPoint(r.Bucket, r.Salt), "%+v", r)
+		require.Equal(t, r.Point, spec.RampPoint(r.Bucket, r.Salt), "%+v", r)
 		require.Equal(t, uint64(r.Point), rampPoint(r.Bucket, rampSeed(r.Salt)), "%+v", r)
 	}
 }
@@ -337,7 +339,7 @@ func TestGoldenRampSteps(t *testing.T) {
 		open := 0
 		for b := range NumBuckets {
 			want := slotReserved
-			if share >= 1 || specRampOpens(b, "größe", share) {
+			if share >= 1 || spec.RampOpens(b, "größe", share) {
 				want = slotOpen
 				open++
 			}
