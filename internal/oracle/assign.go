@@ -92,9 +92,15 @@ func (e *experiment) treatment(at time.Time, u *strata.Unit, held Held) string {
 	if !e.rampedUp(at, bucket) {
 		return ""
 	}
-	newest := e.newest.draw(e, id, u)
+	if e.newest.audience(u.Attributes) != yes {
+		if slices.ContainsFunc(e.earlier, e.otherAudience) {
+			return e.kept(id, held)
+		}
+		return ""
+	}
+	newest := e.newest.draw(e, id)
 	for _, was := range e.earlier {
-		if was.draw(e, id, u) == newest {
+		if was.draw(e, id) == newest {
 			continue
 		}
 		if treatment := e.kept(id, held); treatment != "" {
@@ -104,12 +110,13 @@ func (e *experiment) treatment(at time.Time, u *strata.Unit, held Held) string {
 	return newest
 }
 
-// draw returns the treatment that an allocation gives a unit in the experiment's
-// buckets, or "" where the unit is outside of the audience.
-func (a *allocation) draw(e *experiment, id string, u *strata.Unit) string {
-	if a.audience(u.Attributes) != yes {
-		return ""
-	}
+// otherAudience tells whether an allocation had another audience than the
+// newest.
+func (e *experiment) otherAudience(was allocation) bool { return was.audienceText != e.Audience }
+
+// draw returns the treatment that an allocation gives a unit of its audience in
+// the experiment's buckets, or "" where all weights are 0.
+func (a *allocation) draw(e *experiment, id string) string {
 	i := spec.Treatment(id, e.salt, e.Phase, a.weights)
 	if i < 0 {
 		return ""

@@ -14,21 +14,19 @@ func Exclusive(p *strata.Plan) error {
 	if err != nil {
 		return err
 	}
-	type place struct {
-		layer  string
-		bucket int
+	owners := make(map[string][]string) // by layer, for each bucket
+	for key := range read.layers {
+		owners[key] = make([]string, numBuckets)
 	}
-	owners := make(map[place]string)
 	claim := func(layer, owner string, set buckets) error {
-		for b := range numBuckets {
-			at := place{layer, b}
-			if !set.has(b) {
+		for b := range set {
+			if !set[b] {
 				continue
 			}
-			if other := owners[at]; other != "" {
+			if other := owners[layer][b]; other != "" {
 				return fmt.Errorf("oracle: plan %d: bucket %d of layer %q belongs to %s and to %s; give it to one", p.Version, b, layer, other, owner)
 			}
-			owners[at] = owner
+			owners[layer][b] = owner
 		}
 		return nil
 	}

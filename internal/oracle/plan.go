@@ -43,9 +43,10 @@ type experiment struct {
 
 // allocation is one way to draw treatments.
 type allocation struct {
-	treatments []string
-	weights    []int
-	audience   condition
+	treatments   []string
+	weights      []int
+	audience     condition
+	audienceText string
 }
 
 // maxDepth is how many domains may lie in each other; the documentation says six.
@@ -151,7 +152,7 @@ func (p *Plan) readExperiment(e *strata.Experiment) (*experiment, error) {
 		return nil, err
 	}
 	for _, was := range e.Earlier {
-		a := allocation{}
+		a := allocation{audienceText: was.Audience}
 		for _, w := range was.Weights {
 			a.treatments, a.weights = append(a.treatments, w.Treatment), append(a.weights, w.Weight)
 		}
@@ -164,6 +165,7 @@ func (p *Plan) readExperiment(e *strata.Experiment) (*experiment, error) {
 }
 
 func newestOf(e *strata.Experiment) (a allocation, err error) {
+	a.audienceText = e.Audience
 	for i := range e.Treatments {
 		a.treatments = append(a.treatments, e.Treatments[i].Key)
 		a.weights = append(a.weights, e.Treatments[i].Weight)

@@ -1,0 +1,148 @@
+package oracle_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
+)
+
+// reached counts what a test has met, by name.
+type reached map[string]int
+
+// require fails the test if one of the names was never met.
+func (r reached) require(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		require.Positive(t, r[name], "no run has met %q, of %v", name, r)
+	}
+}
+
+// see counts why units got what they got.
+func (r reached) see(p *strata.Plan, a *strata.Assignment) {
+	drains := make(map[string]bool) // by domain; a layer comes after those that it lies in
+	for d := range a.All() {
+		r[d.Reason().String()]++
+		if d.Nested() != "" {
+			drains[d.Nested()] = drains[d.Domain()] || p.Domain(d.Nested()).Draining.Contains(d.Bucket())
+		}
+		if d.Reason() == strata.ReasonHeld {
+			r[keptBecause(p.Experiment(d.Experiment()), d.Bucket(), drains[d.Domain()])]++
+		}
+		if d.Reason() != strata.ReasonAssigned && d.Reason() != strata.ReasonHeld {
+			continue
+		}
+		depth := 0
+		for l := p.Layer(d.Layer()); l.Domain != ""; l = p.Layer(p.Domain(l.Domain).Layer) {
+			depth++
+		}
+		r[fmt.Sprint("depth ", depth)]++
+		if len(p.Experiment(d.Experiment()).Schedule.Ramp) > 0 {
+			r["on a ramp"]++
+		}
+		if p.Experiment(d.Experiment()).Audience != "" {
+			r["in an audience"]++
+		}
+		if p.Layer(d.Layer()).Launch {
+			r["launch"]++
+		}
+	}
+}
+
+// keptBecause says why a unit is held.
+func keptBecause(e *strata.Experiment, bucket int, domainDrains bool) string {
+	switch {
+	case e.Status == strata.StatusIntakeClosed:
+		return "kept while intake is closed"
+	case e.Draining.Contains(bucket):
+		return "kept while buckets drain"
+	case domainDrains:
+		return "kept while a domain drains"
+	}
+	return "kept in another treatment"
+}
+
+// The model and the library give every unit the same, in plans of all kinds.
+func TestModelAgreesWithCompiledPlans(t *testing.T) {
+	met := reached{}
+	rapid.Check(t, func(t *rapid.T) {
+		plan := drawPlan(t)
+		at := noon.Add(time.Duration(rapid.IntRange(-150, 300).Draw(t, "minutes")) * time.Minute)
+		snap, err := strata.Compile(plan, at)
+		require.NoError(t, err)
+		model, err := oracle.NewPlan(plan)
+		require.NoError(t, err)
+		require.NoError(t, oracle.Exclusive(plan))
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "units"), 1))
+		for range 60 {
+			u := drawUnit(random)
+			a := snap.Assign(u)
+			met.see(plan, &a)
+			requireSame(t, model, plan, at, &a, nil)
+		}
+	})
+	met.require(t, "assigned", "audience", "not running", "no id", "not in a bucket", "intake closed", "nested domain", "depth 0", "depth 1", "depth 2", "depth 3", "on a ramp", "in an audience", "launch")
+}
+
+// requireSame compares what the library gives a unit with what it should.
+func requireSame(t *rapid.T, model *oracle.Plan, plan *strata.Plan, at time.Time, a *strata.Assignment, held oracle.Held) {
+	u := a.Unit()
+	want := model.Treatments(at, &u, held)
+	for _, key := range keys(plan) {
+		if got := a.Peek(key); got != want[key] {
+			require.Equal(t, want[key], got, "experiment %q, unit %+v, at %s; %v\n%s", key, u, at, decisions(a), facts(plan, key, &u, held))
+		}
+	}
+	values, err := model.Values(at, &u, held)
+	require.NoError(t, err)
+	for i := range plan.Parameters {
+		p := &plan.Parameters[i]
+		if got := peek(p, *a); !reflect.DeepEqual(values[p.Key], got) {
+			require.Equal(t, values[p.Key], got, "parameter %q, unit %+v, at %s; %v", p.Key, u, at, decisions(a))
+		}
+	}
+}
+
+// facts tells what bears on a unit in an experiment.
+func facts(plan *strata.Plan, experiment string, u *strata.Unit, held oracle.Held) string {
+	e := plan.Experiment(experiment)
+	text, err := json.MarshalIndent(e, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	if held == nil {
+		return fmt.Sprintf("plan %d: %s", plan.Version, text)
+	}
+	treatment, version, ok := held(experiment, e.Phase, u.ID(plan.Layer(e.Layer).Diversion))
+	return fmt.Sprintf("plan %d: %s\nexposed before: %v, to %q by version %d", plan.Version, text, ok, treatment, version)
+}
+
+func decisions(a *strata.Assignment) (list []string) {
+	for d := range a.All() {
+		list = append(list, d.String())
+	}
+	return list
+}
+
+// peek reads a parameter without exposing the unit.
+func peek(p *strata.Parameter, a strata.Assignment) any {
+	switch p.Type {
+	case strata.TypeBool:
+		return strata.BoolParam(p.Key, false).Peek(a)
+	case strata.TypeInt:
+		return strata.IntParam(p.Key, -1).Peek(a)
+	case strata.TypeFloat:
+		return strata.FloatParam(p.Key, -1).Peek(a)
+	case strata.TypeJSON:
+		return strata.JSONParam[any](p.Key, nil).Peek(a)
+	}
+	return strata.StringParam(p.Key, "").Peek(a)
+}
