@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/strataxp/strata/internal/strictjson"
 )
 
 // Plan is the whole configuration as one versioned document: parameters,
@@ -139,7 +141,11 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	}
 	type plain Plan // without this method
 	var q plain
-	if problems := checkStrict(data, q); len(problems) > 0 {
+	if found := strictjson.Check(data, q); len(found) > 0 {
+		problems := make([]Problem, 0, len(found))
+		for _, x := range found {
+			problems = append(problems, Problem{Path: x.Path, Cure: x.Cure})
+		}
 		return &PlanError{Problems: problems}
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))

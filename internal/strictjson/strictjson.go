@@ -1,4 +1,6 @@
-package strata
+// Package strictjson finds what encoding/json would let pass in a document that
+// people write: unknown fields, fields given twice, and text after the document.
+package strictjson
 
 import (
 	"bytes"
@@ -10,19 +12,25 @@ import (
 	"strings"
 )
 
-// checkStrict walks a JSON document beside the Go type that it is for, and
-// lists what encoding/json would let pass: unknown fields, fields given twice,
+// Problem is one thing that is wrong with a document.
+type Problem struct {
+	Path string // of the field: "experiments[2].treatments[0].weight"; empty for the document
+	Cure string // what is wrong and what to do about it
+}
+
+// Check walks a JSON document beside the Go type that it is for, that of target,
+// and lists what encoding/json would let pass: unknown fields, fields given twice,
 // and text after the document. Values of the wrong type are left to the decoder.
-func checkStrict(data []byte, target any) []Problem {
+func Check(data []byte, target any) []Problem {
 	c := strictChecker{dec: json.NewDecoder(bytes.NewReader(data))}
 	c.dec.UseNumber()
 	err := c.value(reflect.TypeOf(target), "")
 	if err == nil {
 		if _, more := c.dec.Token(); more != io.EOF {
-			c.report("", nil, "there is text after the document; remove it")
+			c.report("", "there is text after the document; remove it")
 		}
 	} else {
-		c.report("", nil, fmt.Sprintf("not JSON at byte %d: %v", c.dec.InputOffset(), err))
+		c.report("", fmt.Sprintf("not JSON at byte %d: %v", c.dec.InputOffset(), err))
 	}
 	return c.problems
 }
@@ -36,8 +44,8 @@ type strictChecker struct {
 	problems []Problem
 }
 
-func (c *strictChecker) report(path string, value any, cure string) {
-	c.problems = append(c.problems, Problem{Path: path, Value: value, Cure: cure})
+func (c *strictChecker) report(path, cure string) {
+	c.problems = append(c.problems, Problem{Path: path, Cure: cure})
 }
 
 func (c *strictChecker) value(t reflect.Type, path string) error {
@@ -69,12 +77,12 @@ func (c *strictChecker) object(t reflect.Type, path string) error {
 		key := token.(string)
 		at := joinPath(path, key)
 		if seen[key] {
-			c.report(at, nil, "given twice; keep one")
+			c.report(at, "given twice; keep one")
 		}
 		seen[key] = true
 		elem, known := fieldType(t, key)
 		if !known {
-			c.report(at, nil, "unknown field; "+knownFields(t))
+			c.report(at, "unknown field; "+knownFields(t))
 		}
 		if err := c.value(elem, at); err != nil {
 			return err
