@@ -49,7 +49,7 @@ func TestI5TheHostIsNotDisturbed(t *testing.T) {
 			store := newShelf(1)
 			if host.disk != nil {
 				var disk *crashfs.FS
-				cfg, disk = spooled(cfg)
+				cfg, disk = spooled(t, cfg)
 				host.disk(disk)
 			}
 			store.setFault(always(host.store))
@@ -98,7 +98,7 @@ func BenchmarkTrackUnderFaults(b *testing.B) {
 			store.forgetful = true
 			if host := hosts[name]; host.disk != nil {
 				var disk *crashfs.FS
-				cfg, disk = spooled(cfg)
+				cfg, disk = spooled(b, cfg)
 				host.disk(disk)
 			}
 			store.setFault(always(hosts[name].store))

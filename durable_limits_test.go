@@ -24,13 +24,12 @@ import (
 )
 
 // spooled is a config with a spool on a file system in memory.
-func spooled(cfg strata.Config) (strata.Config, *crashfs.FS) {
+func spooled(t testing.TB, cfg strata.Config) (strata.Config, *crashfs.FS) {
 	disk := crashfs.New()
-	cfg.Spool.Dir, cfg.Spool.MinFreeBytes = "/spool", -1
+	cfg.Spool.Dir, cfg.Spool.MinFreeBytes = disk.Mount(t), -1
 	if cfg.Spool.MaxBytes == 0 {
 		cfg.Spool.MaxBytes = 16 << 20
 	}
-	cfg.Spool.SetFS(disk)
 	return cfg, disk
 }
 
@@ -58,7 +57,7 @@ func closeBounded(t *testing.T, f fault, disk bool) {
 	store := newShelf(1)
 	cfg := strata.Config{BufferBytes: 256 << 10, StoreTimeout: 2 * time.Second}
 	if disk {
-		cfg, _ = spooled(cfg)
+		cfg, _ = spooled(t, cfg)
 	}
 	eng := bounded(t, store, cfg)
 	store.setFault(always(f))
@@ -94,7 +93,7 @@ func closeBounded(t *testing.T, f fault, disk bool) {
 	require.EqualValues(t, taken, left.Total())
 	if disk {
 		require.Zero(t, left.Memory)
-		require.Contains(t, left.String(), "in the spool /spool")
+		require.Contains(t, left.String(), "in the spool /crashfs-")
 		require.Less(t, time.Since(began), 5*time.Second, "it does not wait for a store that fails when all is on disk")
 	}
 }
@@ -197,7 +196,7 @@ func TestU8ClocksThatJump(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := newShelf(1)
 			clock := &jumpy{Clock: strata.SystemClock()}
-			cfg, _ := spooled(strata.Config{Clock: clock})
+			cfg, _ := spooled(t, strata.Config{Clock: clock})
 			eng := bounded(t, store, cfg)
 			ledger := audit.NewLedger()
 			store.setFault(always(before))
@@ -229,7 +228,7 @@ func TestU9RetryStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
 		store.setFault(always(before))
-		cfg, _ := spooled(strata.Config{})
+		cfg, _ := spooled(t, strata.Config{})
 		eng := bounded(t, store, cfg)
 		require.NoError(t, eng.Track(user(1), named("a")))
 		var waits []time.Duration
@@ -284,7 +283,7 @@ func TestPermanentErrorsPause(t *testing.T) {
 func TestAFencedStreamStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, _ := spooled(strata.Config{})
+		cfg, _ := spooled(t, strata.Config{})
 		old := bounded(t, store, cfg)
 		_, err := old.TrackDurable(context.Background(), user(1), named("a"), strata.LevelCommitted)
 		require.NoError(t, err)
@@ -315,7 +314,7 @@ func TestAFencedStreamStops(t *testing.T) {
 func TestLeftoversGoOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, disk := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		cfg, disk := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1})
 		store.setFault(always(before))
 		for range 3 {
 			eng := bounded(t, store, cfg)
@@ -327,7 +326,7 @@ func TestLeftoversGoOneByOne(t *testing.T) {
 		eng := bounded(t, store, cfg)
 		time.Sleep(2500 * time.Millisecond) // of three streams, each with a cursor and a batch, that take a second
 		synctest.Wait()
-		there, err := disk.List("/spool")
+		there, err := disk.List(cfg.Spool.Dir)
 		require.NoError(t, err)
 		require.Len(t, there, 1+2, "its own and those that it has not sent")
 		_, err = eng.Close(context.Background())
@@ -345,7 +344,7 @@ func TestADiskThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, ledger := newShelf(1), audit.NewLedger()
-				cfg, disk := spooled(strata.Config{BufferBytes: 1 << 20, Spool: strata.SpoolConfig{MaxBytes: 16 << 20}})
+				cfg, disk := spooled(t, strata.Config{BufferBytes: 1 << 20, Spool: strata.SpoolConfig{MaxBytes: 16 << 20}})
 				eng := bounded(t, store, cfg)
 				track := func(from, to int) {
 					for i := from; i < to; i++ {
@@ -390,7 +389,7 @@ func TestADiskThatFails(t *testing.T) {
 func TestADiskThatWasFullTakesWhatIsNotConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1).withStandby()
-		cfg, disk := spooled(strata.Config{})
+		cfg, disk := spooled(t, strata.Config{})
 		disk.Limit(1)
 		eng := bounded(t, store, cfg)
 		ctx := context.Background()
@@ -432,7 +431,7 @@ func TestADiskThatWasFullTakesWhatIsNotConfirmed(t *testing.T) {
 func TestLevels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1).withStandby()
-		cfg, _ := spooled(strata.Config{FlushInterval: -1, Spool: strata.SpoolConfig{SyncInterval: -1}})
+		cfg, _ := spooled(t, strata.Config{FlushInterval: -1, Spool: strata.SpoolConfig{SyncInterval: -1}})
 		eng := bounded(t, store, cfg)
 		ctx := context.Background()
 		for _, level := range []strata.Level{strata.LevelMemory, strata.LevelWritten, strata.LevelSynced, strata.LevelCommitted} {

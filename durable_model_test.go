@@ -28,7 +28,7 @@ func TestU2AgreesWithAModel(t *testing.T) {
 		random := rapid.Uint64().Draw(rt, "random")
 		failed := false
 		synctest.Test(t, func(t *testing.T) {
-			m := newModel(random)
+			m := newModel(t, random)
 			for _, step := range steps {
 				m.step(step)
 				hits[step]++
@@ -80,12 +80,12 @@ type model struct {
 	unsynced ids // of processes that died: in the spool, and lost with the power
 }
 
-func newModel(n uint64) *model {
+func newModel(t testing.TB, n uint64) *model {
 	m := &model{
 		random: rand.New(rand.NewPCG(n, 1)), shelf: newShelf(n).withStandby(), own: ids{}, synced: ids{}, left: ids{},
 		stored: ids{}, standby: ids{}, stuck: ids{}, maybe: ids{}, unsynced: ids{},
 	}
-	m.cfg, m.disk = spooled(strata.Config{FlushInterval: -1, RefreshInterval: -1, StoreTimeout: time.Second})
+	m.cfg, m.disk = spooled(t, strata.Config{FlushInterval: -1, RefreshInterval: -1, StoreTimeout: time.Second})
 	m.open()
 	return m
 }

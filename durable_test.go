@@ -89,8 +89,7 @@ func newScript(t *testing.T, n uint64, hits map[string]int) *script {
 	}
 	if n%8 != 0 && (!s.store.silent && s.random.IntN(4) > 0 || s.random.IntN(4) == 0) {
 		s.disk = crashfs.New()
-		s.cfg.Spool = strata.SpoolConfig{Dir: "/spool", MinFreeBytes: -1, MaxBytes: 16 << 20}
-		s.cfg.Spool.SetFS(s.disk)
+		s.cfg.Spool = strata.SpoolConfig{Dir: s.disk.Mount(t), MinFreeBytes: -1, MaxBytes: 16 << 20}
 	}
 	return s
 }

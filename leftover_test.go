@@ -20,7 +20,7 @@ import (
 func TestLeftoversAreClosedWhileTheStatusIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1).withStandby()
-		cfg, _ := spooled(strata.Config{RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{RefreshInterval: -1})
 		old := bounded(t, store, cfg)
 		require.NoError(t, old.Track(user(1), named("a")))
 		flush(t, old)
@@ -52,7 +52,7 @@ func TestLeftoversAreClosedWhileTheStatusIsRead(t *testing.T) {
 func TestLeftoversStayUntilTheirLossesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, disk := spooled(strata.Config{StoreTimeout: time.Second, RefreshInterval: -1, FlushInterval: time.Hour})
+		cfg, disk := spooled(t, strata.Config{StoreTimeout: time.Second, RefreshInterval: -1, FlushInterval: time.Hour})
 		eng := bounded(t, store, cfg)
 		_, err := eng.TrackDurable(context.Background(), user(1), named("a"), strata.LevelCommitted)
 		require.NoError(t, err)
@@ -128,7 +128,7 @@ func leaveBehind(t *testing.T, store strata.Store, on *shelf, cfg strata.Config,
 func TestALeftoverThatCannotBeSentIsPassedBy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &picky{shelf: newShelf(1)}
-		cfg, _ := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1})
 		leaveBehind(t, store, store.shelf, cfg, "first")
 		for id := range store.streams {
 			store.refused.Store(&id)
@@ -161,7 +161,7 @@ func TestALeftoverThatCannotBeSentIsPassedBy(t *testing.T) {
 func TestManyLeftoversAreNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, _ := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1})
 		store.setFault(always(before))
 		for i := range 12 {
 			eng := bounded(t, store, cfg)
@@ -194,7 +194,7 @@ func TestManyLeftoversAreNoStorm(t *testing.T) {
 func TestLeftoverErrAndCountsLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, _ := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1})
 		old := bounded(t, store, cfg)
 		_, err := old.TrackDurable(context.Background(), user(1), named("a"), strata.LevelCommitted)
 		require.NoError(t, err)
@@ -231,7 +231,7 @@ func TestLeftoversAreTrimmed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newShelf(1).withStandby()
-				cfg, _ := spooled(strata.Config{Lanes: 1, RefreshInterval: -1, Spool: strata.SpoolConfig{MaxAge: age}})
+				cfg, _ := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1, Spool: strata.SpoolConfig{MaxAge: age}})
 				page := strata.PageView{Page: strings.Repeat("p", 400)}
 				const n = 36_000
 				eng := bounded(t, store, cfg)
@@ -271,7 +271,7 @@ func TestLeftoversAreTrimmed(t *testing.T) {
 func TestTheAgeOfALeftoverIsThatOfItsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1).withStandby()
-		cfg, _ := spooled(strata.Config{Lanes: 1, RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{Lanes: 1, RefreshInterval: -1})
 		old := bounded(t, store, cfg)
 		_, err := old.TrackDurable(context.Background(), user(1), named("a"), strata.LevelCommitted)
 		require.NoError(t, err)

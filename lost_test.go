@@ -26,7 +26,7 @@ func countsAreTrue(t *testing.T, kept bool) {
 	store.silent = !kept
 	cfg := strata.Config{}
 	if kept {
-		cfg, _ = spooled(cfg)
+		cfg, _ = spooled(t, cfg)
 	}
 	eng := bounded(t, store, cfg)
 	defer eng.Close(context.Background())

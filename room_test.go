@@ -112,7 +112,7 @@ func TestAnOutageThatNoStandbyConfirms(t *testing.T) {
 func TestLossesAreInTheSpool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newShelf(1)
-		cfg, _ := spooled(strata.Config{BufferBytes: 256 << 10, StoreTimeout: time.Second, RefreshInterval: -1})
+		cfg, _ := spooled(t, strata.Config{BufferBytes: 256 << 10, StoreTimeout: time.Second, RefreshInterval: -1})
 		eng := bounded(t, store, cfg)
 		store.setFault(always(before))
 		require.NoError(t, eng.Track(user(1), named("a")))
@@ -141,7 +141,7 @@ func TestLossesAlone(t *testing.T) {
 				store := newShelf(1)
 				cfg := strata.Config{StoreTimeout: time.Second, RefreshInterval: -1}
 				if disk {
-					cfg, _ = spooled(cfg)
+					cfg, _ = spooled(t, cfg)
 				}
 				eng := bounded(t, store, cfg)
 				store.setFault(always(before))

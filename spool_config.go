@@ -37,8 +37,6 @@ type SpoolConfig struct {
 	// MaxAge is how long events are kept that the store has and no standby has
 	// confirmed. Zero means 24 hours.
 	MaxAge time.Duration
-
-	fs spool.FS // nil means the machine's; tests have others
 }
 
 // DefaultSyncInterval is the default of [SpoolConfig.SyncInterval].
@@ -77,7 +75,7 @@ const (
 // eighth of the memory for events besides that.
 func (c *SpoolConfig) config(bufferBytes, lanes int) spool.Config {
 	return spool.Config{
-		Dir: c.Dir, MaxBytes: c.MaxBytes, MinFree: c.MinFreeBytes, FS: c.fs,
+		Dir: c.Dir, MaxBytes: c.MaxBytes, MinFree: c.MinFreeBytes,
 		SegmentBytes: min(8<<20, c.MaxBytes/16),
 		KeepBytes:    int64(min(max(bufferBytes/8/lanes, minKeepBytes), maxKeepBytes)),
 	}

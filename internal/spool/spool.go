@@ -44,7 +44,7 @@ type Config struct {
 	// same, alone. Zero means DefaultKeepBytes (8 MiB).
 	KeepBytes int64
 
-	// FS is the file system. Nil means OS().
+	// FS is the file system. Nil means what is mounted at Dir, usually OS().
 	FS FS
 }
 
@@ -62,7 +62,7 @@ func (c Config) withDefaults() Config {
 		c.KeepBytes = DefaultKeepBytes
 	}
 	if c.FS == nil {
-		c.FS = OS()
+		c.FS = mounted(c.Dir)
 	}
 	return c
 }
