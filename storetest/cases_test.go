@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
 	"github.com/strataxp/strata/memstore"
 )
 
@@ -56,7 +57,7 @@ func bothResults(t *testing.T, records []strata.Record, m strata.Metric) map[str
 	slices.Reverse(backwards)
 	write(t, s, backwards...)
 	params := strata.ResultsParams{Experiment: experiment, Metrics: []strata.Metric{m}}
-	return map[string]strata.Results{"oracle": oracle(records).results(params), "memstore": results(t, s, m)}
+	return map[string]strata.Results{"oracle": oracle.Results(records, params), "memstore": results(t, s, m)}
 }
 
 // tuple is a JSON array of different things.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -64,7 +65,7 @@ func prePeriodOfARatio(t *testing.T, s strata.Store) {
 	m := strata.Metric{Key: "order-value", Type: strata.MetricRatio, Measure: revenue.Measure, Denominator: &orders.Measure, PrePeriod: strata.Duration(time.Hour)}
 	write(t, s, exposure("ada", control, start), exposure("grace", control, start),
 		order("ada", "o1", 3, at(-time.Minute)), order("ada", "o2", 5, at(-time.Second)), order("ada", "o3", 7, start), order("grace", "o4", 11, at(time.Hour)))
-	want := moments([][]*big.Rat{ // total, orders; total and orders before
+	want := oracle.Moments([][]*big.Rat{ // total, orders; total and orders before
 		{big.NewRat(7, 1), big.NewRat(1, 1), big.NewRat(8, 1), big.NewRat(2, 1)},
 		{big.NewRat(11, 1), big.NewRat(1, 1), big.NewRat(0, 1), big.NewRat(0, 1)},
 	})

@@ -1,29 +1,24 @@
-package storetest
+package oracle
 
 import (
 	"math/big"
 	"slices"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/strataxp/strata"
-	"github.com/strataxp/strata/stats"
 )
-
-// What the oracle makes of a unit's events, and of units.
 
 // within returns the events from the exposure to the end of the window, in the
 // order of time.
 func within(m *strata.Metric, exposed time.Time, events []strata.Event) []strata.Event {
 	var counted []strata.Event
 	for _, e := range events {
-		since := e.At().Sub(exposed)
+		since := timeOf(e).Sub(exposed)
 		if since >= 0 && (m.Window == 0 || since < time.Duration(m.Window)) {
 			counted = append(counted, e)
 		}
 	}
-	slices.SortStableFunc(counted, func(a, b strata.Event) int { return a.At().Compare(b.At()) })
+	slices.SortStableFunc(counted, func(a, b strata.Event) int { return timeOf(a).Compare(timeOf(b)) })
 	return counted
 }
 
@@ -48,12 +43,15 @@ func valuesOf(m *strata.Metric, exposed time.Time, events []strata.Event) []*big
 	case strata.MetricFunnel:
 		return steps(m.Steps, exposed, events)
 	}
-	panic("storetest: no such type of metric: " + string(m.Type))
+	panic("oracle: no such type of metric: " + string(m.Type))
 }
 
+// capped returns a total, or the cap where it passes that. Plans cap what is
+// counted in whole numbers at a whole number; of another one the part behind the
+// point is left out, because no unit can contribute it.
 func capped(m *strata.Metric, v *big.Rat) *big.Rat {
 	limit := new(big.Rat).SetFloat64(m.Cap)
-	if exact(m) {
+	if m.Measure.Value != strata.ValueAmount {
 		limit.SetInt64(int64(m.Cap))
 	}
 	if m.Cap > 0 && v.Cmp(limit) > 0 {
@@ -67,7 +65,7 @@ func measured(m *strata.Measure, events []strata.Event) (number int64, total *bi
 	total = new(big.Rat)
 	for _, e := range events {
 		p, isPurchase := e.(strata.Purchase)
-		if e.Kind() != m.Event || m.Name != "" && m.Name != e.Name() || isPurchase && m.Currency != "" && m.Currency != p.Currency {
+		if kindOf(e) != m.Event || m.Name != "" && m.Name != nameOf(e) || isPurchase && m.Currency != "" && m.Currency != p.Currency {
 			continue
 		}
 		number++
@@ -122,18 +120,18 @@ func steps(list []strata.Step, exposed time.Time, events []strata.Event) []*big.
 	for i, step := range list {
 		best := -1
 		for j, e := range rest {
-			if e.Kind() != step.Event || step.Name != "" && step.Name != e.Name() || e.At().Before(from) {
+			if kindOf(e) != step.Event || step.Name != "" && step.Name != nameOf(e) || timeOf(e).Before(from) {
 				continue
 			}
-			if best < 0 || e.At().Before(rest[best].At()) || e.At().Equal(rest[best].At()) && rank(list, e) < rank(list, rest[best]) {
+			if best < 0 || timeOf(e).Before(timeOf(rest[best])) || timeOf(e).Equal(timeOf(rest[best])) && rank(list, e) < rank(list, rest[best]) {
 				best = j
 			}
 		}
-		if best < 0 || step.Within > 0 && rest[best].At().Sub(from) >= time.Duration(step.Within) {
+		if best < 0 || step.Within > 0 && timeOf(rest[best]).Sub(from) >= time.Duration(step.Within) {
 			break
 		}
 		taken[i].SetInt64(1)
-		from = rest[best].At()
+		from = timeOf(rest[best])
 		rest = slices.Delete(rest, best, best+1)
 	}
 	return taken
@@ -143,65 +141,9 @@ func steps(list []strata.Step, exposed time.Time, events []strata.Event) []*big.
 // comes first.
 func rank(steps []strata.Step, e strata.Event) string {
 	for _, step := range steps {
-		if step.Name == e.Name() {
-			return e.Name()
+		if step.Name == nameOf(e) {
+			return nameOf(e)
 		}
 	}
 	return ""
-}
-
-// moments are those of units, each number rounded once.
-func moments(units [][]*big.Rat) stats.Moments {
-	if len(units) == 0 {
-		return stats.Moments{}
-	}
-	n, k := big.NewRat(int64(len(units)), 1), len(units[0])
-	sum := func(of func(u []*big.Rat) *big.Rat) *big.Rat {
-		total := new(big.Rat)
-		for _, u := range units {
-			total.Add(total, of(u))
-		}
-		return total
-	}
-	var means, comoments []float64
-	var sums []*big.Rat
-	for i := range k {
-		sums = append(sums, sum(func(u []*big.Rat) *big.Rat { return u[i] }))
-		means = append(means, float(new(big.Rat).Quo(sums[i], n)))
-		for j := range i + 1 { // Σxy − ΣxΣy/n
-			c := sum(func(u []*big.Rat) *big.Rat { return new(big.Rat).Mul(u[i], u[j]) })
-			both := new(big.Rat).Mul(sums[i], sums[j])
-			comoments = append(comoments, float(c.Sub(c, both.Quo(both, n))))
-		}
-	}
-	m, err := stats.NewMoments(int64(len(units)), means, comoments)
-	if err != nil {
-		panic("storetest: the oracle is wrong: " + err.Error())
-	}
-	return m
-}
-
-func float(r *big.Rat) float64 {
-	f, _ := r.Float64()
-	return f
-}
-
-// requireUnits checks that a metric with one integer for each unit comes from
-// units with these values.
-func requireUnits(t require.TestingT, r strata.Results, treatment, metric string, values ...int64) {
-	var units [][]*big.Rat
-	for _, v := range values {
-		units = append(units, []*big.Rat{big.NewRat(v, 1)})
-	}
-	requireMoments(t, []stats.Moments{moments(units)}, r.Treatments[treatment].Metrics[metric].Moments, true, "metric %q of %q should come from units with the values %v", metric, treatment, values)
-}
-
-// requirePairs is requireUnits for a metric with a pre-period: the value, and
-// that of the time before.
-func requirePairs(t require.TestingT, r strata.Results, treatment, metric string, values ...[2]int64) {
-	var units [][]*big.Rat
-	for _, v := range values {
-		units = append(units, []*big.Rat{big.NewRat(v[0], 1), big.NewRat(v[1], 1)})
-	}
-	requireMoments(t, []stats.Moments{moments(units)}, r.Treatments[treatment].Metrics[metric].Moments, true, "metric %q of %q should come from units with the values and past values %v", metric, treatment, values)
 }

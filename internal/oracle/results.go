@@ -1,6 +1,7 @@
-package storetest
+package oracle
 
 import (
+	"cmp"
 	"math/big"
 	"slices"
 	"time"
@@ -9,13 +10,38 @@ import (
 	"github.com/strataxp/strata/stats"
 )
 
-// oracle computes results from raw records, in the order in which they arrived,
-// as the documentation says: slowly, in fractions, and with nothing of
-// Metric.Evaluate.
-type oracle []strata.Record
-
-// deeds are what each of some units did.
-type deeds map[subject][]strata.Event
+// Results returns what a store must return for records, given in the order in
+// which they arrived, as the documentation says: in fractions, each number
+// rounded once at the end. The order matters to orders that were tracked again
+// only: the first counts.
+//
+// It takes time in proportion to records, and with params.Daily to days times
+// exposed units. It panics on a type of metric that there is not, and where a
+// number passes the range of float64: nobody may go on with wrong answers.
+func Results(records []strata.Record, params strata.ResultsParams) strata.Results {
+	out := strata.Results{Segments: make(map[string]map[string]strata.TreatmentResults)}
+	exposures := exposuresOf(records, params)
+	did, repeats := deedsOf(records, exposures)
+	for who, list := range exposures {
+		out.Latest = last(out.Latest, list, did[who])
+		if slices.ContainsFunc(list, func(x strata.Exposure) bool { return x.Treatment != list[0].Treatment }) {
+			out.Contradictions++
+			delete(exposures, who)
+			continue
+		}
+		out.RepeatedOrders += repeats[who]
+	}
+	out.Treatments = did.treatments(params, exposures, time.Time{})
+	if params.Attribute != "" {
+		for value, units := range segments(params, exposures) {
+			out.Segments[value] = did.treatments(params, units, time.Time{})
+		}
+	}
+	if params.Daily {
+		out.Days = did.days(params, exposures)
+	}
+	return out
+}
 
 // subject is a unit by the id that an experiment diverts by.
 type subject struct {
@@ -23,43 +49,60 @@ type subject struct {
 	id        string
 }
 
-// exposures returns the exposures of a phase by unit.
-func (o oracle) exposures(params strata.ResultsParams) map[subject][]strata.Exposure {
+// subjectOf returns the unit of a record by one of its ids. It has no id where
+// the record has none.
+func subjectOf(r *strata.Record, d strata.Diversion) subject {
+	id, err := idOf(&r.Unit, d)
+	if err != nil {
+		return subject{}
+	}
+	return subject{cmp.Or(d, strata.ByUser), id}
+}
+
+// exposuresOf returns the exposures of a phase by unit.
+func exposuresOf(records []strata.Record, params strata.ResultsParams) map[subject][]strata.Exposure {
 	found := make(map[subject][]strata.Exposure)
-	for _, r := range o {
-		if x, ok := r.Event.(strata.Exposure); ok && x.Experiment == params.Experiment && x.Phase == params.Phase {
-			who := subject{x.Diversion, r.Unit.ID(x.Diversion)}
+	for i := range records {
+		x, ok := records[i].Event.(strata.Exposure)
+		if ok && x.Experiment == params.Experiment && x.Phase == params.Phase {
+			who := subjectOf(&records[i], x.Diversion)
 			found[who] = append(found[who], x)
 		}
 	}
 	return found
 }
 
-// events returns what a unit did, without forced events and orders tracked
-// again, and how many of the latter there were.
-func (o oracle) events(who subject) (events []strata.Event, repeats int64) {
+// deeds are what each of some units did.
+type deeds map[subject][]strata.Event
+
+// deedsOf returns what exposed units did, without forced events and orders
+// tracked again, and how many of the latter each unit has. An event belongs to
+// every id that it carries.
+func deedsOf(records []strata.Record, exposures map[subject][]strata.Exposure) (deeds, map[subject]int64) {
 	type orderKey struct{ tenant, order string }
-	seen := make(map[orderKey]bool)
-	for _, r := range o {
-		if r.Forced || r.Event.Kind() == strata.KindExposure {
+	did, repeats, seen := make(deeds), make(map[subject]int64), make(map[orderKey]bool)
+	for i := range records {
+		r := &records[i]
+		if _, isExposure := r.Event.(strata.Exposure); isExposure || r.Forced {
 			continue
 		}
-		mine := r.Unit.ID(who.diversion) == who.id
+		repeated := false
 		if p, ok := r.Event.(strata.Purchase); ok {
 			key := orderKey{r.Unit.Tenant, p.OrderID}
-			if seen[key] {
-				if mine {
-					repeats++
-				}
-				continue
-			}
-			seen[key] = true
+			repeated, seen[key] = seen[key], true
 		}
-		if mine {
-			events = append(events, r.Event)
+		for _, d := range []strata.Diversion{strata.ByTenant, strata.ByUser, strata.ByDevice, strata.BySession, strata.ByRequest} {
+			who := subjectOf(r, d)
+			switch {
+			case exposures[who] == nil:
+			case repeated:
+				repeats[who]++
+			default:
+				did[who] = append(did[who], r.Event)
+			}
 		}
 	}
-	return events, repeats
+	return did, repeats
 }
 
 // armTotals collects the units of a treatment, and their values by metric.
@@ -69,90 +112,23 @@ type armTotals struct {
 	foreign, immature map[string]int64
 }
 
-// results returns what a store must return.
-func (o oracle) results(params strata.ResultsParams) strata.Results {
-	out := strata.Results{Segments: make(map[string]map[string]strata.TreatmentResults)}
-	exposures, events := o.exposures(params), make(deeds)
-	for who, list := range exposures {
-		did, repeats := o.events(who)
-		out.Latest = last(out.Latest, list, did)
-		if slices.ContainsFunc(list, func(x strata.Exposure) bool { return x.Treatment != list[0].Treatment }) {
-			out.Contradictions++
-			delete(exposures, who)
-			continue
-		}
-		events[who] = did
-		out.RepeatedOrders += repeats
-	}
-	out.Treatments = events.treatments(params, exposures, time.Time{})
-	if params.Attribute != "" {
-		for value, units := range segments(params, exposures) {
-			out.Segments[value] = events.treatments(params, units, time.Time{})
-		}
-	}
-	if params.Daily {
-		out.Days = events.days(params, exposures)
-	}
-	return out
-}
-
 // last returns the time of the last of a unit's exposures and of what it did,
 // or what was later.
 func last(at time.Time, exposures []strata.Exposure, did []strata.Event) time.Time {
 	for _, x := range exposures {
-		did = append(did, x)
+		at = later(at, x.Time)
 	}
 	for _, e := range did {
-		if e.At().After(at) {
-			at = e.At()
-		}
+		at = later(at, timeOf(e))
 	}
 	return at
 }
 
-// changes returns the instants at which results may change.
-func (d deeds) changes(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []time.Time {
-	var list []time.Time
-	for who, xs := range exposures {
-		exposed := earliest(xs).Time
-		list = append(list, exposed)
-		for _, e := range d[who] {
-			list = append(list, e.At())
-		}
-		for _, m := range params.Metrics { // a window that ends makes a unit mature
-			list = append(list, exposed.Add(time.Duration(m.Window)))
-		}
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return list
-}
-
-// days goes through the days on which anything changed.
-func (d deeds) days(params strata.ResultsParams, exposures map[subject][]strata.Exposure) []strata.DayResults {
-	zone := params.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	var begins []time.Time
-	for _, when := range d.changes(params, exposures) {
-		year, month, day := when.In(zone).Date()
-		begins = append(begins, time.Date(year, month, day, 0, 0, 0, 0, zone))
-	}
-	slices.SortFunc(begins, time.Time.Compare)
-	begins = slices.CompactFunc(begins, time.Time.Equal)
-	var list []strata.DayResults
-	for _, day := range begins {
-		end := day.AddDate(0, 0, 1)
-		exposedBefore := make(map[subject][]strata.Exposure)
-		for who, xs := range exposures {
-			if earliest(xs).Time.Before(end) {
-				exposedBefore[who] = xs
-			}
-		}
-		if len(exposedBefore) > 0 {
-			list = append(list, strata.DayResults{Day: day, Treatments: d.treatments(params, exposedBefore, end)})
-		}
-	}
-	return list
+	return a
 }
 
 // segments divides units by the attribute of their earliest exposure.
@@ -188,7 +164,7 @@ func (d deeds) treatments(params strata.ResultsParams, units map[subject][]strat
 		}
 		events := d[who]
 		if !end.IsZero() {
-			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !e.At().Before(end) })
+			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !timeOf(e).Before(end) })
 		}
 		arm.add(&params, earliest(list).Time, events, end)
 	}
@@ -217,7 +193,7 @@ func (a *armTotals) add(params *strata.ResultsParams, exposed time.Time, events 
 		}
 		events := events
 		if m.Window == 0 && !params.Until.IsZero() {
-			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !e.At().Before(params.Until) })
+			events = slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool { return !timeOf(e).Before(params.Until) })
 		}
 		counted := within(m, exposed, events)
 		if variables := valuesOf(m, exposed, counted); variables != nil {
@@ -243,7 +219,7 @@ func immature(m *strata.Metric, at, exposed, end time.Time) bool {
 // before returns the events of the time before the exposure that counts.
 func before(m *strata.Metric, exposed time.Time, events []strata.Event) []strata.Event {
 	return slices.DeleteFunc(slices.Clone(events), func(e strata.Event) bool {
-		ago := exposed.Sub(e.At())
+		ago := exposed.Sub(timeOf(e))
 		return ago <= 0 || ago > time.Duration(m.PrePeriod)
 	})
 }
@@ -256,10 +232,10 @@ func (a *armTotals) done(metrics []strata.Metric) strata.TreatmentResults {
 		r := strata.MetricResults{OtherCurrency: a.foreign[m.Key], Immature: a.immature[m.Key]}
 		if m.Type == strata.MetricFunnel {
 			for step := range m.Steps {
-				r.Moments = append(r.Moments, moments(column(units, step)))
+				r.Moments = append(r.Moments, Moments(column(units, step)))
 			}
 		} else {
-			r.Moments = []stats.Moments{moments(units)}
+			r.Moments = []stats.Moments{Moments(units)}
 		}
 		out.Metrics[m.Key] = r
 	}
