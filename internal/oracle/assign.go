@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -92,7 +93,7 @@ func (e *experiment) treatment(at time.Time, u *strata.Unit, held Held) string {
 	if !e.rampedUp(at, bucket) {
 		return ""
 	}
-	if e.newest.audience(u.Attributes) != yes {
+	if e.audience(u.Attributes) != yes {
 		if slices.ContainsFunc(e.earlier, e.otherAudience) {
 			return e.kept(id, held)
 		}
@@ -100,11 +101,8 @@ func (e *experiment) treatment(at time.Time, u *strata.Unit, held Held) string {
 	}
 	newest := e.newest.draw(e, id)
 	for _, was := range e.earlier {
-		if was.draw(e, id) == newest {
-			continue
-		}
-		if treatment := e.kept(id, held); treatment != "" {
-			return treatment
+		if was.draw(e, id) != newest {
+			return cmp.Or(e.kept(id, held), newest)
 		}
 	}
 	return newest
@@ -112,7 +110,7 @@ func (e *experiment) treatment(at time.Time, u *strata.Unit, held Held) string {
 
 // otherAudience tells whether an allocation had another audience than the
 // newest.
-func (e *experiment) otherAudience(was allocation) bool { return was.audienceText != e.Audience }
+func (e *experiment) otherAudience(was allocation) bool { return was.audience != e.Audience }
 
 // draw returns the treatment that an allocation gives a unit of its audience in
 // the experiment's buckets, or "" where all weights are 0.

@@ -35,7 +35,7 @@ func (r reached) see(p *strata.Plan, a *strata.Assignment) {
 			drains[d.Nested()] = drains[d.Domain()] || p.Domain(d.Nested()).Draining.Contains(d.Bucket())
 		}
 		if d.Reason() == strata.ReasonHeld {
-			r[keptBecause(p.Experiment(d.Experiment()), d.Bucket(), drains[d.Domain()])]++
+			r[keptBecause(p.Experiment(d.Experiment()), &d, drains[d.Domain()])]++
 		}
 		if d.Reason() != strata.ReasonAssigned && d.Reason() != strata.ReasonHeld {
 			continue
@@ -58,14 +58,16 @@ func (r reached) see(p *strata.Plan, a *strata.Assignment) {
 }
 
 // keptBecause says why a unit is held.
-func keptBecause(e *strata.Experiment, bucket int, domainDrains bool) string {
+func keptBecause(e *strata.Experiment, d *strata.Decision, domainDrains bool) string {
 	switch {
 	case e.Status == strata.StatusIntakeClosed:
 		return "kept while intake is closed"
-	case e.Draining.Contains(bucket):
+	case e.Draining.Contains(d.Bucket()):
 		return "kept while buckets drain"
 	case domainDrains:
 		return "kept while a domain drains"
+	case e.Earlier[len(e.Earlier)-1].Audience != e.Audience:
+		return "kept outside of the audience"
 	}
 	return "kept in another treatment"
 }
@@ -74,22 +76,27 @@ func keptBecause(e *strata.Experiment, bucket int, domainDrains bool) string {
 func TestModelAgreesWithCompiledPlans(t *testing.T) {
 	met := reached{}
 	rapid.Check(t, func(t *rapid.T) {
-		plan := drawPlan(t)
-		at := noon.Add(time.Duration(rapid.IntRange(-150, 300).Draw(t, "minutes")) * time.Minute)
-		snap, err := strata.Compile(plan, at)
-		require.NoError(t, err)
-		model, err := oracle.NewPlan(plan)
-		require.NoError(t, err)
-		require.NoError(t, oracle.Exclusive(plan))
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "units"), 1))
-		for range 60 {
-			u := drawUnit(random)
-			a := snap.Assign(u)
-			met.see(plan, &a)
-			requireSame(t, model, plan, at, &a, nil)
+		for range 6 {
+			met.compareCompiled(t, drawPlan(t))
 		}
 	})
 	met.require(t, "assigned", "audience", "not running", "no id", "not in a bucket", "intake closed", "nested domain", "depth 0", "depth 1", "depth 2", "depth 3", "on a ramp", "in an audience", "launch")
+}
+
+// compareCompiled compares what a plan gives units, at some instant.
+func (r reached) compareCompiled(t *rapid.T, plan *strata.Plan) {
+	at := noon.Add(time.Duration(rapid.IntRange(-150, 300).Draw(t, "minutes")) * time.Minute)
+	snap, err := strata.Compile(plan, at)
+	require.NoError(t, err)
+	model, err := oracle.NewPlan(plan)
+	require.NoError(t, err)
+	require.NoError(t, oracle.Exclusive(plan))
+	random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "units"), 1))
+	for range 60 {
+		a := snap.Assign(drawUnit(random))
+		r.see(plan, &a)
+		requireSame(t, model, plan, at, &a, nil)
+	}
 }
 
 // requireSame compares what the library gives a unit with what it should.

@@ -8,7 +8,7 @@
 // root package it uses plain data (plans, units, records, results) and of
 // package stats the [stats.Moments] in which results are told; hashes come from
 // the package spec below it, which implements the specification a second time.
-// It is slow and obvious, and where the two conflict it is obvious.
+// Where what is fast and what is obvious conflict, it is obvious.
 //
 // [NewPlan] reads a plan, [Plan.Treatments] and [Plan.Values] say what it gives a
 // unit, [Exclusive] whether a plan may give a bucket to two owners, and
@@ -19,14 +19,15 @@
 //
 // Where the documentation does not say, the model decides as follows.
 //
-//   - A ramp, and a schedule, hold for kept units too: outside of it nobody gets
-//     anything. Buckets that drain, and experiments whose intake is closed, have
-//     no ramp.
-//   - Where newcomers are not admitted a kept unit stays whatever its attributes
-//     have become. Elsewhere it is kept if an earlier allocation would give it
-//     another treatment than the newest, by the attributes that it has now.
-//   - A unit that was kept in a treatment which the plan does not have any more
-//     follows the newest allocation.
+//   - A schedule holds for kept units too: outside of it nobody gets anything. So
+//     does a ramp, but not for buckets that drain, nor where intake is closed.
+//   - Attributes change. Where newcomers are not admitted, a unit that is kept
+//     stays whatever its attributes have become. Elsewhere it is kept in the
+//     audience if an earlier allocation would draw another treatment than the
+//     newest, and outside of the audience if an earlier allocation had another
+//     audience. Whether its attributes fit that one does not matter.
+//   - A unit that was exposed before KeepFrom is not kept, even if it was exposed
+//     again since: its first exposure counts.
 //   - not and ! apply to what is in parentheses, or to an attribute by itself.
 //     Numbers are compared as float64. A list with an element that is no string
 //     has another type than any condition implies.

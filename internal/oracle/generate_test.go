@@ -19,8 +19,9 @@ var fromCoarse = []strata.Diversion{strata.ByTenant, strata.ByUser, strata.ByDev
 
 // generator draws valid plans.
 type generator struct {
-	t    *rapid.T
-	plan *strata.Plan
+	t      *rapid.T
+	plan   *strata.Plan
+	lively bool // a small plan in which most experiments run, with a domain
 }
 
 func (g *generator) int(low, high int, label string) int {
@@ -33,9 +34,18 @@ func (g *generator) chance(percent int, label string) bool {
 
 // drawPlan draws a plan with layers, nested domains and experiments of all
 // kinds, and with a launch layer or without one.
-func drawPlan(t *rapid.T) *strata.Plan {
-	g := &generator{t, &strata.Plan{}}
-	for range g.int(1, 2, "layers") {
+func drawPlan(t *rapid.T) *strata.Plan { return (&generator{t: t}).draw() }
+
+// drawLivelyPlan is drawPlan for small plans in which much goes on.
+func drawLivelyPlan(t *rapid.T) *strata.Plan { return (&generator{t: t, lively: true}).draw() }
+
+func (g *generator) draw() *strata.Plan {
+	g.plan = &strata.Plan{}
+	layers := 1
+	if !g.lively {
+		layers = g.int(1, 2, "layers")
+	}
+	for range layers {
 		g.layer("", 0, 0)
 	}
 	if g.chance(50, "launch") {
@@ -63,7 +73,7 @@ func (g *generator) layer(within string, coarsest, depth int) {
 	}
 	g.plan.Layers = append(g.plan.Layers, l)
 	var nested *strata.Domain
-	if depth < 3 && g.chance(60, "domain") {
+	if g.nests(depth) {
 		nested = &strata.Domain{Key: "domain-" + key, Layer: key}
 	}
 	g.share(&l, nested)
@@ -74,6 +84,14 @@ func (g *generator) layer(within string, coarsest, depth int) {
 	for range g.int(1, 2, "inner layers") {
 		g.layer(nested.Key, diversion, depth+1)
 	}
+}
+
+// nests draws whether a layer has a domain.
+func (g *generator) nests(depth int) bool {
+	if g.lively {
+		return depth == 0 || depth == 1 && g.chance(30, "domain")
+	}
+	return depth < 3 && g.chance(60, "domain")
 }
 
 var paramTypes = []strata.ParamType{strata.TypeString, strata.TypeBool, strata.TypeInt, strata.TypeFloat, strata.TypeJSON}
@@ -130,6 +148,9 @@ func (g *generator) experiment(l *strata.Layer, i int, set strata.Buckets) {
 		Key: fmt.Sprintf("%s-exp%d", l.Key, i), Layer: l.Key, Phase: g.int(0, 2, "phase"), Buckets: set,
 		Status: rapid.SampledFrom([]strata.Status{strata.StatusRunning, strata.StatusRunning, strata.StatusRunning, "", strata.StatusDraft, strata.StatusIntakeClosed, strata.StatusStopped}).Draw(g.t, "status"),
 	}
+	if g.lively && g.chance(80, "runs") {
+		e.Status = strata.StatusRunning
+	}
 	if g.chance(20, "salt") {
 		e.Salt = "another salt of " + e.Key
 	}
@@ -160,7 +181,7 @@ func (g *generator) schedule() (s strata.Schedule) {
 		s.Start = noon.Add(time.Duration(g.int(-2, 1, "start at")) * time.Hour)
 	}
 	if g.chance(15, "end") {
-		s.End = noon.Add(time.Duration(g.int(2, 9, "end at")) * time.Hour / 2)
+		s.End = noon.Add(time.Duration(g.int(3, 9, "end at")) * time.Hour / 2)
 	}
 	if g.chance(30, "ramp") {
 		first := g.int(-3, 1, "ramp at")

@@ -37,16 +37,16 @@ type experiment struct {
 	layer             *layer
 	salt              string
 	buckets, draining buckets
+	audience          condition
 	newest            allocation
 	earlier           []allocation
 }
 
-// allocation is one way to draw treatments.
+// allocation is one way to draw treatments for units of an audience.
 type allocation struct {
-	treatments   []string
-	weights      []int
-	audience     condition
-	audienceText string
+	treatments []string
+	weights    []int
+	audience   string
 }
 
 // maxDepth is how many domains may lie in each other; the documentation says six.
@@ -148,28 +148,23 @@ func (p *Plan) readExperiment(e *strata.Experiment) (*experiment, error) {
 	if out.buckets, out.draining, err = readBoth(e.Buckets, e.Draining); err != nil {
 		return nil, err
 	}
-	if out.newest, err = newestOf(e); err != nil {
+	if out.audience, err = parseAudience(e.Audience); err != nil {
 		return nil, err
 	}
+	out.newest.audience = e.Audience
+	for i := range e.Treatments {
+		out.newest.add(e.Treatments[i].Key, e.Treatments[i].Weight)
+	}
 	for _, was := range e.Earlier {
-		a := allocation{audienceText: was.Audience}
+		a := allocation{audience: was.Audience}
 		for _, w := range was.Weights {
-			a.treatments, a.weights = append(a.treatments, w.Treatment), append(a.weights, w.Weight)
-		}
-		if a.audience, err = parseAudience(was.Audience); err != nil {
-			return nil, err
+			a.add(w.Treatment, w.Weight)
 		}
 		out.earlier = append(out.earlier, a)
 	}
 	return out, nil
 }
 
-func newestOf(e *strata.Experiment) (a allocation, err error) {
-	a.audienceText = e.Audience
-	for i := range e.Treatments {
-		a.treatments = append(a.treatments, e.Treatments[i].Key)
-		a.weights = append(a.weights, e.Treatments[i].Weight)
-	}
-	a.audience, err = parseAudience(e.Audience)
-	return a, err
+func (a *allocation) add(treatment string, weight int) {
+	a.treatments, a.weights = append(a.treatments, treatment), append(a.weights, weight)
 }
