@@ -40,7 +40,7 @@ type basketEffect struct {
 func (t *Traffic) compile(m *Model) {
 	t.experiments = slices.Sorted(maps.Keys(t.options.Meets))
 	t.treatments = make([]map[string]int, len(t.experiments))
-	t.gap = spreadOf(m.Returns.Gap)
+	t.gap, t.soon = spreadOf(m.Returns.Gap), spreadOf(m.Returns.SoonGap)
 	if len(m.Devices.Shares) > 0 {
 		t.devices = cumulative(m.Devices.Shares)
 	}

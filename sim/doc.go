@@ -15,8 +15,9 @@
 //	})
 //	err = traffic.Run(ctx, site)
 //
-// Everything follows from the seed: the same model and options give the same acts
-// on every machine. Each visit draws from a generator of its own, that comes from
+// Everything follows from the seed: the same model and options give the same acts,
+// on every machine of an architecture (processors of another may round times and
+// baskets differently in their last digit). Each visit draws from a generator of its own, that comes from
 // the seed, the visitor and the visit, so that a visitor who behaves otherwise
 // changes nobody else.
 package sim

@@ -124,9 +124,14 @@ type Returns struct {
 	// below 1.
 	Chance float64 `json:"chance,omitempty"`
 
-	// Gap is the time from the end of a visit to the next one. Zero means none:
-	// required where Chance is above 0.
+	// Gap is the time from the end of a visit to the next one. It is required
+	// where somebody comes back.
 	Gap LogNormal `json:"gap,omitzero"`
+
+	// Soon is the part of all returns, from 0 to 1, that come after SoonGap in
+	// place of Gap: something was forgotten.
+	Soon    float64   `json:"soon,omitempty"`
+	SoonGap LogNormal `json:"soon_gap,omitzero"`
 }
 
 // Devices say on what visitors come, and whether they are known.

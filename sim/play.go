@@ -139,7 +139,11 @@ func (p *play) leave(v *visitor) bool {
 	if !p.dice.hit(chance) {
 		return false
 	}
-	v.at = p.traffic.calendar.back(p.dice, v.at, p.traffic.gap, pace)
+	gap := p.traffic.gap
+	if p.dice.hit(p.traffic.model.Returns.Soon) {
+		gap, pace = p.traffic.soon, 1
+	}
+	v.at = p.traffic.calendar.back(p.dice, v.at, gap, pace)
 	v.waiting = true
 	v.visit++
 	v.unit, v.user = strata.Unit{}, ""

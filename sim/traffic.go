@@ -63,7 +63,7 @@ type Traffic struct {
 	treatments  []map[string]int // those that have effects, numbered from 1, for each experiment
 	baskets     []basketEffect
 	calendar    *calendar
-	gap         spread
+	gap, soon   spread
 	devices     []float64   // ends of intervals
 	attributes  [][]float64 // ends of intervals
 }
@@ -146,8 +146,8 @@ func (o *TrafficOptions) problems(m *Model) problems {
 // the error of ctx if that ends first. The same traffic plays the same visitors
 // every time, and they do the same as long as the site answers the same. Memory is
 // that of the visitors who are on a visit or will come back, some 300 bytes each
-// and what their ids take. Cost: about a third of a microsecond for each act, and a
-// microsecond for each visit (BenchmarkTraffic).
+// and what their ids take. Cost: some 0.6 µs for each act on one core, whatever the
+// number of visitors, and eight allocations a visitor (BenchmarkTraffic).
 func (t *Traffic) Run(ctx context.Context, s Site) error {
 	p := newPlay(t, s)
 	for n := 0; ; n++ {

@@ -161,6 +161,8 @@ func (m *Model) checkReturns(p *problems) {
 	chance("bots.chance", m.Bots.Chance)
 	any := m.Returns.Chance > 0 || m.Heavy.Chance > 0 || m.Bots.Chance > 0
 	m.Returns.Gap.check(p, "returns.gap", any)
+	share(p, "returns.soon", m.Returns.Soon)
+	m.Returns.SoonGap.check(p, "returns.soon_gap", any && m.Returns.Soon > 0)
 	share(p, "heavy.share", m.Heavy.Share)
 	share(p, "bots.share", m.Bots.Share)
 	p.check(!(m.Heavy.Share+m.Bots.Share > 1), "heavy.share", m.Heavy.Share, "heavy visitors and bots are more than all visitors")
