@@ -70,6 +70,7 @@ var mayReadTheClock = map[string]string{
 
 	"internal/pgserver/": "a server of its own is waited for in real time",
 	"internal/pgtest/":   "a PgBouncer of its own is waited for in real time",
+	"sim/simtest/":       "it plays in bubbles of testing/synctest, whose time is virtual",
 }
 
 func TestNoWallClockOutsideTheClock(t *testing.T) {

@@ -35,7 +35,7 @@ func (w *world) compare(t require.TestingT, s strata.Store, arrived []strata.Rec
 		}
 		got, err := s.Results(background, params)
 		require.NoError(t, err)
-		requireResults(t, params.Metrics, oracle.Results(arrived, params), got, what+", "+name)
+		oracle.RequireResults(t, params.Metrics, oracle.Results(arrived, params), got, what+", "+name)
 		if w.plan != nil {
 			w.comparePlanned(t, s, arrived, params, what+", "+name)
 		}
@@ -50,7 +50,7 @@ func (w *world) comparePlanned(t require.TestingT, s strata.Store, arrived []str
 		params.At = when
 		got, err := s.Results(background, params)
 		require.NoError(t, err)
-		requireResults(t, params.Metrics, oracle.Results(arrived, params), got, fmt.Sprintf("%s, as planned, at %s", what, stamp(when)))
+		oracle.RequireResults(t, params.Metrics, oracle.Results(arrived, params), got, fmt.Sprintf("%s, as planned, at %s", what, stamp(when)))
 	}
 }
 

@@ -69,7 +69,7 @@ func prePeriodOfARatio(t *testing.T, s strata.Store) {
 		{big.NewRat(7, 1), big.NewRat(1, 1), big.NewRat(8, 1), big.NewRat(2, 1)},
 		{big.NewRat(11, 1), big.NewRat(1, 1), big.NewRat(0, 1), big.NewRat(0, 1)},
 	})
-	requireMoments(t, []stats.Moments{want}, results(t, s, m).Treatments[control].Metrics[m.Key].Moments, true, "a ratio with a pre-period")
+	oracle.RequireMoments(t, []stats.Moments{want}, results(t, s, m).Treatments[control].Metrics[m.Key].Moments, true, "a ratio with a pre-period")
 }
 
 func timesAreWholeMicroseconds(t *testing.T, s strata.Store) {
@@ -176,7 +176,7 @@ func ratioHasTwoVariables(t *testing.T, s strata.Store) {
 		require.NoError(t, want.Add(unit...))
 	}
 	r := results(t, s, rate)
-	requireMoments(t, []stats.Moments{want.Moments()}, r.Treatments[control].Metrics["rate"].Moments, true, "clicks and views of three units")
+	oracle.RequireMoments(t, []stats.Moments{want.Moments()}, r.Treatments[control].Metrics["rate"].Moments, true, "clicks and views of three units")
 }
 
 // requireFunnel checks how many units took each step.

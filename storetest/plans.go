@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
 )
 
 var planCases = []testCase{
@@ -157,8 +158,8 @@ func planReturnsEveryVersion(t *testing.T, s strata.Store) {
 		require.EqualValues(t, i+1, v.Version)
 		require.Equal(t, "Žofie", v.Author)
 		require.Equal(t, "why: \"so\"\n\\ 東京 🙂", v.Message)
-		requireTime(t, at(time.Duration(i)*time.Microsecond), v.At, "when it was published")
-		requireTime(t, at(time.Hour), v.EffectiveAt, "when it takes effect")
+		oracle.RequireTime(t, at(time.Duration(i)*time.Microsecond), v.At, "when it was published")
+		oracle.RequireTime(t, at(time.Hour), v.EffectiveAt, "when it takes effect")
 		require.Equal(t, text, canonical(t, v.Plan))
 	}
 }
@@ -302,8 +303,8 @@ func historyNewestFirst(t *testing.T, s strata.Store) {
 		require.Nil(t, v.Plan, "a history has no plans")
 		require.Equal(t, fmt.Sprintf("author %d", version), v.Author)
 		require.Equal(t, "Überarbeitet: №"+fmt.Sprint(version), v.Message)
-		requireTime(t, at(time.Duration(version-1)*time.Minute), v.At, "when it was published")
-		requireTime(t, at(time.Duration(version-1)*time.Hour), v.EffectiveAt, "when it takes effect")
+		oracle.RequireTime(t, at(time.Duration(version-1)*time.Minute), v.At, "when it was published")
+		oracle.RequireTime(t, at(time.Duration(version-1)*time.Hour), v.EffectiveAt, "when it takes effect")
 	}
 }
 

@@ -65,7 +65,7 @@ func untilBoundsMetricsWithoutAWindow(t *testing.T, s strata.Store) {
 	r := resultsOf(t, s, strata.ResultsParams{Metrics: []strata.Metric{signups, within, path(0, "/a")}, Until: at(time.Hour), Daily: true})
 	requireUnits(t, r, control, signups.Key, 1, 0)
 	requireUnits(t, r, control, within.Key, 2, 1) // its own window says when it ends
-	requireMoments(t, []stats.Moments{oracle.Moments([][]*big.Rat{{new(big.Rat)}, {new(big.Rat)}})}, r.Treatments[control].Metrics[path(0, "/a").Key].Moments, true, "a funnel")
+	oracle.RequireMoments(t, []stats.Moments{oracle.Moments([][]*big.Rat{{new(big.Rat)}, {new(big.Rat)}})}, r.Treatments[control].Metrics[path(0, "/a").Key].Moments, true, "a funnel")
 	requireUnits(t, strata.Results{Treatments: r.Days[len(r.Days)-1].Treatments}, control, signups.Key, 1, 0)
 	require.EqualValues(t, 2, r.Treatments[control].Units, "units are counted whenever they were exposed")
 }
@@ -76,7 +76,7 @@ func latestEvent(t *testing.T, s strata.Store) {
 	requireLatest := func(hour int, why string, records ...strata.Record) {
 		t.Helper()
 		w.write(t, records...)
-		requireTime(t, at(time.Duration(hour)*time.Hour), results(t, s).Latest, why)
+		oracle.RequireTime(t, at(time.Duration(hour)*time.Hour), results(t, s).Latest, why)
 	}
 	hour := func(n int) time.Time { return at(time.Duration(n) * time.Hour) }
 	requireLatest(1, "an exposure is an event", exposure("ada", control, hour(1)), signup("never exposed", hour(9)))
@@ -125,7 +125,7 @@ func daysOfTheZone(t *testing.T, s strata.Store) {
 	r := resultsOf(t, s, strata.ResultsParams{Metrics: []strata.Metric{signups}, Daily: true, Zone: kiritimati})
 	require.Len(t, r.Days, 2)
 	for i, want := range [][]int64{{0}, {1, 0}} {
-		requireTime(t, time.Date(2025, 3, 29+i, 0, 0, 0, 0, kiritimati), r.Days[i].Day, "midnight in the zone")
+		oracle.RequireTime(t, time.Date(2025, 3, 29+i, 0, 0, 0, 0, kiritimati), r.Days[i].Day, "midnight in the zone")
 		requireUnits(t, strata.Results{Treatments: r.Days[i].Treatments}, control, signups.Key, want...)
 	}
 }

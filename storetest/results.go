@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
 )
 
 var resultCases = []testCase{
@@ -84,10 +85,10 @@ func firstAndLastExposure(t *testing.T, s strata.Store) {
 		exposure("eve", control, at(-time.Hour)), exposure("eve", variant, at(5*time.Hour)), // counts nowhere
 		exposure("zoe", variant, start))
 	r := results(t, s)
-	requireTime(t, at(time.Microsecond), r.Treatments[control].FirstExposure, "of the unit exposed first")
-	requireTime(t, at(2*time.Hour), r.Treatments[control].LastExposure, "the first one of the unit exposed last")
-	requireTime(t, start, r.Treatments[variant].FirstExposure, "of the only unit")
-	requireTime(t, start, r.Treatments[variant].LastExposure, "of the only unit")
+	oracle.RequireTime(t, at(time.Microsecond), r.Treatments[control].FirstExposure, "of the unit exposed first")
+	oracle.RequireTime(t, at(2*time.Hour), r.Treatments[control].LastExposure, "the first one of the unit exposed last")
+	oracle.RequireTime(t, start, r.Treatments[variant].FirstExposure, "of the only unit")
+	oracle.RequireTime(t, start, r.Treatments[variant].LastExposure, "of the only unit")
 }
 
 func resultsOfThePhase(t *testing.T, s strata.Store) {

@@ -159,11 +159,6 @@ func rounds(n int) int {
 	return n
 }
 
-// requireTime compares instants at the precision that stores keep.
-func requireTime(t require.TestingT, want, got time.Time, what string) {
-	require.Equal(t, stamp(want), stamp(got), what)
-}
-
 // stamp shows an instant in UTC, in microseconds.
 func stamp(t time.Time) string { return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) }
 

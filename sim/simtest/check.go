@@ -1,0 +1,110 @@
+package simtest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/oracle"
+)
+
+// noteLoss checks what a process says of itself at its end.
+func (w *world) noteLoss(p *process) {
+	for kind, refused := range p.eng.Status().Refused {
+		w.fail("refused", "process %s refused %s: %+v", p.name, kind, refused)
+	}
+}
+
+// check checks what is left when all is over.
+func (w *world) check() {
+	w.checkStored()
+	w.checkResults()
+}
+
+// checkStored checks that all that was taken in is stored, once, and nothing else.
+func (w *world) checkStored() {
+	stored := make(map[string]int)
+	records := w.cluster.records()
+	for i := range records {
+		text := textOf(&records[i])
+		if stored[text]++; stored[text] == 2 {
+			w.fail("exactly once", "stored twice: %s", text)
+		}
+	}
+	for _, p := range w.all {
+		w.checkProcess(p, stored)
+	}
+	for text := range stored {
+		w.fail("exactly once", "stored, but never taken in: %s", text)
+	}
+	w.hits["records stored"] += len(records)
+}
+
+// checkProcess checks that a process's records are stored, and takes them out of
+// stored.
+func (w *world) checkProcess(p *process, stored map[string]int) {
+	var missing []*deed
+	for _, d := range p.deeds {
+		switch {
+		case stored[d.text] > 0:
+			delete(stored, d.text)
+			if len(missing) > 0 && p.slot.Lanes == 1 {
+				w.fail("exactly once", "process %s: stored, although what came before is lost: %s", p.name, d.text)
+			}
+		case d.must:
+			missing = append(missing, d)
+		}
+	}
+	w.hits["records lost with a process"] += len(missing)
+	if why := w.lossOf(p, missing); why != "" {
+		w.fail("exactly once", "process %s lost %d records, %s; the first is %s (%v before the end)", p.name, len(missing), why, missing[0].text, p.at.Sub(missing[0].at))
+	}
+}
+
+// lossOf says what is wrong with a process losing records; "" if nothing is.
+func (w *world) lossOf(p *process, missing []*deed) string {
+	if len(missing) == 0 {
+		return ""
+	}
+	age := p.at.Sub(missing[0].at)
+	failedOver := w.hits[doFailover] > 0
+	switch {
+	case p.ended == closed && int64(len(missing)) > p.left.Memory && !failedOver:
+		return fmt.Sprintf("and was closed with %v", p.left)
+	case p.ended == closed && p.slot.disk != nil && p.left.Memory == 0:
+		return "although it was closed and had a disk"
+	case p.ended == killed && p.slot.disk != nil && age > time.Second:
+		return "although it had a disk"
+	case p.ended == killed && w.hits[doFault] == 0 && !failedOver && age > p.slot.Flush+30*time.Second:
+		return "although the store was well"
+	}
+	return ""
+}
+
+// checkResults compares the store's results with the oracle's.
+func (w *world) checkResults() {
+	newest, err := w.desk.Plan(context.Background(), strata.PlanParams{})
+	if err != nil {
+		w.fail("results", "%v", err)
+		return
+	}
+	records := w.cluster.records()
+	for i := range newest.Plan.Experiments {
+		e := &newest.Plan.Experiments[i]
+		for phase := range e.Phase + 1 {
+			params := strata.ResultsParams{Experiment: e.Key, Phase: phase, At: time.Now(), Daily: true, Attribute: "country"}
+			for _, key := range e.Metrics {
+				params.Metrics = append(params.Metrics, *newest.Plan.Metric(key))
+			}
+			got, err := w.cluster.now().Results(context.Background(), params)
+			if err != nil {
+				w.fail("results", "%s: %v", e.Key, err)
+				continue
+			}
+			if err := oracle.Same(params.Metrics, oracle.Results(records, params), got); err != nil {
+				w.fail("results", "%s, phase %d: %v", e.Key, phase, err)
+			}
+		}
+	}
+}

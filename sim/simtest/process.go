@@ -1,0 +1,136 @@
+package simtest
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/spool/crashfs"
+)
+
+// slot is one of the application's processes, and those that took its place.
+type slot struct {
+	Process
+	index int
+	disk  *crashfs.FS // nil without a spool
+	dir   string
+	now   *process // nil while none runs
+	again time.Time
+	count int
+}
+
+// process is a process from its start to its end.
+type process struct {
+	slot *slot
+	name string
+	eng  *strata.Engine
+	link *link
+
+	met   map[meeting]bool // exposures that it should have recorded
+	deeds []*deed          // in the order in which they were taken in
+
+	ended  ending
+	at     time.Time   // when it ended
+	left   strata.Left // by its own word
+	opened time.Time
+}
+
+// meeting is a treatment that a unit met in a process.
+type meeting struct {
+	subject
+	treatment string
+}
+
+// deed is a record that a process took in, or had reason to.
+type deed struct {
+	text string    // says all of it
+	at   time.Time // in the world's time
+	must bool      // it must be stored; otherwise it may: its exposure was recorded before
+}
+
+// ending is how a process ended.
+type ending int
+
+const (
+	running ending = iota
+	killed
+	closed
+)
+
+// skewed is a clock that is ahead, or behind.
+type skewed struct {
+	strata.Clock
+	by time.Duration
+}
+
+func (c skewed) Now() time.Time { return c.Clock.Now().Add(c.by) }
+
+// start starts a process in a slot.
+func (w *world) start(s *slot) {
+	s.count++
+	p := &process{slot: s, name: fmt.Sprintf("p%d.%d", s.index, s.count), met: make(map[meeting]bool), opened: time.Now()}
+	p.link = w.newLink(p.name, s.Delay)
+	var drawn atomic.Uint64
+	cfg := strata.Config{
+		RefreshInterval: s.Refresh, FlushInterval: s.Flush, StoreTimeout: 5 * time.Second, NoWatch: true,
+		BatchSize: s.Batch, Lanes: s.Lanes, ExposureFilter: s.Filter, BufferBytes: 4 << 20,
+		Clock:  skewed{strata.SystemClock(), s.Skew},
+		Random: func() uint64 { return hashOf(w.script.Seed, p.name, drawn.Add(1)) },
+	}
+	if s.disk != nil {
+		cfg.Spool = strata.SpoolConfig{Dir: s.dir, MinFreeBytes: -1, MaxBytes: 16 << 20, SyncInterval: 5*time.Second + 1}
+	}
+	eng, err := strata.Open(context.Background(), p.link, cfg)
+	if err != nil {
+		w.fail("open", "process %s: %v", p.name, err)
+		return
+	}
+	p.eng = eng
+	w.trace.add("%s started", p.name)
+	s.now = p
+	w.all = append(w.all, p)
+}
+
+// kill ends a process as SIGKILL does: what it had written to its disk stays.
+func (w *world) kill(s *slot) {
+	p := s.now
+	p.link.kill()
+	if s.disk != nil {
+		s.disk.Off(1)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	now := time.Now()
+	_, _ = p.eng.Close(ctx)             // it reaches nothing; only its goroutines end
+	rest(now.Add(2 * time.Millisecond)) // all of them, whichever Close waited for
+	if s.disk != nil {
+		s.disk.Kill()
+	}
+	w.end(s, killed)
+}
+
+// shutDown closes a process as a deployment does.
+func (w *world) shutDown(s *slot) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	left, err := s.now.eng.Close(ctx)
+	s.now.left = left
+	w.trace.add("%s closed: %v %v", s.now.name, left, err)
+	w.end(s, closed)
+}
+
+func (w *world) end(s *slot, how ending) {
+	s.now.ended, s.now.at = how, time.Now()
+	w.noteLoss(s.now)
+	s.now = nil
+}
+
+// newLink connects a process with the store.
+func (w *world) newLink(name string, delay time.Duration) *link {
+	return &link{
+		cluster: w.cluster, trace: w.trace, name: name, seed: w.script.Seed, delay: delay,
+		calls: make(map[string]uint64), hits: w.hits,
+	}
+}
