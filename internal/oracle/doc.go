@@ -27,7 +27,9 @@
 //     newest, and outside of the audience if an earlier allocation had another
 //     audience. Whether its attributes fit that one does not matter.
 //   - A unit that was exposed before KeepFrom is not kept, even if it was exposed
-//     again since: its first exposure counts.
+//     again since: its first exposure counts. An engine that adds its own latest
+//     exposures at a switch may know another one of a unit that met two
+//     treatments; who asks the model says which, by [Held].
 //   - not and ! apply to what is in parentheses, or to an attribute by itself.
 //     Numbers are compared as float64. A list with an element that is no string
 //     has another type than any condition implies.

@@ -22,6 +22,7 @@ type generator struct {
 	t      *rapid.T
 	plan   *strata.Plan
 	lively bool // a small plan in which most experiments run, with a domain
+	deep   bool // a domain in each layer, which has most of it, down to the third
 }
 
 func (g *generator) int(low, high int, label string) int {
@@ -38,6 +39,11 @@ func drawPlan(t *rapid.T) *strata.Plan { return (&generator{t: t}).draw() }
 
 // drawLivelyPlan is drawPlan for small plans in which much goes on.
 func drawLivelyPlan(t *rapid.T) *strata.Plan { return (&generator{t: t, lively: true}).draw() }
+
+// drawDeepPlan is drawPlan for plans in which most units come far down.
+func drawDeepPlan(t *rapid.T) *strata.Plan {
+	return (&generator{t: t, lively: true, deep: true}).draw()
+}
 
 func (g *generator) draw() *strata.Plan {
 	g.plan = &strata.Plan{}
@@ -81,13 +87,20 @@ func (g *generator) layer(within string, coarsest, depth int) {
 		return
 	}
 	g.plan.Domains = append(g.plan.Domains, *nested)
-	for range g.int(1, 2, "inner layers") {
+	inner := 1
+	if !g.deep {
+		inner = g.int(1, 2, "inner layers")
+	}
+	for range inner {
 		g.layer(nested.Key, diversion, depth+1)
 	}
 }
 
 // nests draws whether a layer has a domain.
 func (g *generator) nests(depth int) bool {
+	if g.deep {
+		return depth < 3
+	}
 	if g.lively {
 		return depth == 0 || depth == 1 && g.chance(30, "domain")
 	}
@@ -128,6 +141,9 @@ func (g *generator) share(l *strata.Layer, nested *strata.Domain) {
 	owners := len(owned)
 	if nested != nil {
 		owners += 3 // much of a layer is its domain's, or the depth is empty
+		if g.deep {
+			owners += 10
+		}
 	}
 	for b := 0; b < strata.NumBuckets; b += block {
 		owner, set := g.int(0, owners-1, "owner"), strata.BucketRange(b, b+block)
