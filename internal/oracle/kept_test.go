@@ -88,7 +88,7 @@ func TestModelAgreesWithEnginesThatKeepUnits(t *testing.T) {
 				defer w.close()
 				w.visit()
 				w.begin(reason, begin)
-				for range rapid.IntRange(1, 5).Draw(t, "steps") {
+				for range rapid.IntRange(1, 4).Draw(t, "steps") {
 					w.visit()
 					w.change()
 					w.clock.advance(time.Duration(rapid.IntRange(0, 40).Draw(t, "minutes")) * time.Minute)
