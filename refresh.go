@@ -29,7 +29,8 @@ type refresher struct {
 	mu        sync.Mutex    // guards what follows; never held during a call of the store
 	plans     []*loadedPlan // the plan in effect, then those that take effect later
 	loads     map[keptKey]*keptLoad
-	known     int64 // newest version seen in the store
+	known     int64     // newest version seen in the store
+	knownAt   time.Time // when it was published
 	refreshed time.Time
 	err       error
 	refused   error         // why a plan that takes effect later cannot be used
@@ -45,7 +46,14 @@ type refresher struct {
 type loadedPlan struct {
 	plan  *Plan
 	base  *Snapshot // compiled without kept units
+	at    time.Time // when it was published
 	saved time.Time // when the file that it comes from was written; zero from the store
+}
+
+// is reports whether p, from the store, is the plan that is in effect here: after a
+// failover another one may have its number. One from a file is taken anew.
+func (p *loadedPlan) is(current *loadedPlan) bool {
+	return p.plan.Version == current.plan.Version && p.at.Equal(current.at) && current.saved.IsZero()
 }
 
 func newRefresher(e *Engine) *refresher {
@@ -152,11 +160,11 @@ func (r *refresher) refresh(ctx context.Context) error {
 
 func (r *refresher) load(ctx context.Context) error {
 	r.mu.Lock()
-	known := r.known
+	known, knownAt := r.known, r.knownAt
 	r.mu.Unlock()
 	asking, cancel := r.limit(ctx)
 	start := r.clock.Now()
-	versions, err := r.store.PlansInEffect(asking, PlansInEffectParams{At: start, Known: known})
+	versions, err := r.store.PlansInEffect(asking, PlansInEffectParams{At: start, Known: known, KnownAt: knownAt})
 	cancel()
 	r.engine.metrics.refresh.record(r.clock.Now().Sub(start))
 	if err != nil {
@@ -190,7 +198,7 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 		base, err := r.usable(v, now)
 		switch {
 		case err == nil:
-			plans = append(plans, &loadedPlan{plan: v.Plan, base: base})
+			plans = append(plans, &loadedPlan{plan: v.Plan, base: base, at: v.At})
 		case v.EffectiveAt.After(now):
 			refused = errors.Join(refused, err)
 		default:
@@ -204,11 +212,12 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 	defer r.mu.Unlock()
 	// The plan of today goes on until the next one can replace it.
 	r.plans = append(r.plans[:1:1], slices.DeleteFunc(plans, func(p *loadedPlan) bool {
-		return p.plan.Version == r.plans[0].plan.Version && r.plans[0].saved.IsZero()
+		return p.is(r.plans[0])
 	})...)
 	r.refused = refused
 	if len(versions) > 0 {
-		r.known, r.unsaved = versions[len(versions)-1].Version, versions
+		newest := versions[len(versions)-1]
+		r.known, r.knownAt, r.unsaved = newest.Version, newest.At, versions
 	}
 	r.watchExposures()
 	return nil

@@ -170,3 +170,29 @@ func TestAHangingStoreDelaysNothing(t *testing.T) {
 		require.Equal(t, 10*time.Millisecond, time.Since(began))
 	})
 }
+
+// A failover takes the newest plan, and another one is published in its place:
+// processes that had loaded the lost one take the new one, although it has the same
+// number. Found by simulation (a change, a failover and a change within minutes:
+// simtest.TestFailovers, seeds 2 and 3).
+func TestAPlanThatAFailoverTookIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		primary, standby := newFaulty(), memstore.New()
+		publish(t, primary, colorPlan(1))
+		publish(t, standby, colorPlan(1))
+		lost := colorPlan(1)
+		lost.Version, lost.Experiments[0].Status = 1, strata.StatusStopped
+		publish(t, primary, lost)
+		eng := open(t, primary, strata.Config{RefreshInterval: -1})
+		require.Empty(t, treatments(eng, "cta-color", 1)[0])
+
+		time.Sleep(time.Minute)
+		primary.Store = standby
+		next := colorPlan(1)
+		next.Version, next.Experiments[0].Description = 1, "another change"
+		publish(t, standby, next)
+		require.NoError(t, eng.Refresh(t.Context()))
+		require.EqualValues(t, 2, eng.Status().Version)
+		require.NotEmpty(t, treatments(eng, "cta-color", 1)[0], "the plan that was lost is still in effect here")
+	})
+}

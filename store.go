@@ -43,8 +43,8 @@ type PlanStore interface {
 	// all higher versions, which take effect later, in ascending order. The
 	// version in effect is the highest whose EffectiveAt is not after At. It is
 	// missing where every version takes effect later. Where params.Known is the
-	// newest version stored, the answer is empty: nothing is new. An empty
-	// store returns nothing, and no error.
+	// newest version stored, and was published at params.KnownAt, the answer is
+	// empty: nothing is new. An empty store returns nothing, and no error.
 	PlansInEffect(ctx context.Context, params PlansInEffectParams) ([]PlanVersion, error)
 
 	// PlanHistory returns all versions without their plans, newest first, at
@@ -69,6 +69,11 @@ type PlanParams struct {
 type PlansInEffectParams struct {
 	At    time.Time
 	Known int64 // the newest version that the caller has; 0 means none
+
+	// KnownAt is when that was published: its [PlanVersion.At], to the
+	// microsecond. After a failover that has lost it, another version may have
+	// its number. Zero means that the number is enough.
+	KnownAt time.Time
 }
 
 // PlanHistoryParams are the parameters of [PlanStore.PlanHistory].

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/memstore"
@@ -85,6 +86,14 @@ func (s anyGap) Ingest(ctx context.Context, batch strata.Batch) error {
 		batch.Gap = gap
 	}
 	return s.Store.Ingest(ctx, batch)
+}
+
+// numbersOnly takes a version for known by its number.
+type numbersOnly struct{ *memstore.Store }
+
+func (s numbersOnly) PlansInEffect(ctx context.Context, params strata.PlansInEffectParams) ([]strata.PlanVersion, error) {
+	params.KnownAt = time.Time{}
+	return s.Store.PlansInEffect(ctx, params)
 }
 
 // racyCursor looks at the cursor in one step and stores in another.

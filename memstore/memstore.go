@@ -139,7 +139,7 @@ func (s *Store) PlansInEffect(ctx context.Context, params strata.PlansInEffectPa
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if params.Known == int64(len(s.plans)) {
+	if n := len(s.plans); params.Known == int64(n) && (n == 0 || sameInstant(params.KnownAt, s.plans[n-1].At)) {
 		return nil, nil
 	}
 	from := max(len(s.plans)-1, 0)
@@ -155,6 +155,12 @@ func (s *Store) PlansInEffect(ctx context.Context, params strata.PlansInEffectPa
 		list = append(list, v)
 	}
 	return list, nil
+}
+
+// sameInstant reports whether a version that was published at an instant is the one
+// that is known, to the microsecond; zero stands for any.
+func sameInstant(known, published time.Time) bool {
+	return known.IsZero() || known.Truncate(time.Microsecond).Equal(published.Truncate(time.Microsecond))
 }
 
 // PlanHistory implements [strata.PlanStore].

@@ -34,6 +34,8 @@ var faults = []fault{
 		[]string{"PutPlan/StaleBaseConflictsAndChangesNothing", "PutPlan/OneOfRacingPublishersWins"}},
 	{"has the newest plan in effect", func(s *memstore.Store) strata.Store { return newestPlan{s} },
 		[]string{"PlansInEffect/HighestVersionWhoseTimeHasCome", "PlansInEffect/LaterVersionsFollowInAscendingOrder", "PlansInEffect/AgreesWithAnyHistory"}},
+	{"knows plans by their number", func(s *memstore.Store) strata.Store { return numbersOnly{s} },
+		[]string{"PlansInEffect/AnotherVersionOfTheNumberIsNew"}},
 	{"aliases plans", func(s *memstore.Store) strata.Store { return aliasedPlans{s, new(sync.Map)} },
 		[]string{"AnyMethod/PlansAreNotAliased"}},
 	{"lists the oldest plan first", func(s *memstore.Store) strata.Store { return oldestFirst{s} },

@@ -86,13 +86,16 @@ where version = case when $1::bigint = 0 then (select max(version) from {schema}
 // entries of an index.
 func (s *Store) PlansInEffect(ctx context.Context, params strata.PlansInEffectParams) ([]strata.PlanVersion, error) {
 	const query = "select " + planColumns + ` from {schema}.plan_version
-where (select max(version) from {schema}.plan_version) <> $2::bigint
+where not exists (
+  select from {schema}.plan_version newest
+  where version = $2::bigint and (published_at = $3::timestamptz or $3::timestamptz is null)
+  and not exists (select from {schema}.plan_version where version > newest.version))
 and version >= coalesce((
   select version from {schema}.plan_version
   where effective_at is null or effective_at <= $1::timestamptz
   order by version desc limit 1), 0)
 order by version`
-	return s.plans(ctx, "read the plans in effect", scanPlan, query, micros(params.At), params.Known)
+	return s.plans(ctx, "read the plans in effect", scanPlan, query, micros(params.At), params.Known, nullable(micros(params.KnownAt)))
 }
 
 // PlanHistory implements [strata.PlanStore].

@@ -29,6 +29,7 @@ var planCases = []testCase{
 	{"PlansInEffect/LaterVersionsFollowInAscendingOrder", laterVersionsFollow},
 	{"PlansInEffect/MissingWhereEveryVersionIsLater", noVersionInEffect},
 	{"PlansInEffect/NothingNewIsEmpty", nothingNewIsEmpty},
+	{"PlansInEffect/AnotherVersionOfTheNumberIsNew", anotherOfTheNumber},
 	{"PlansInEffect/AgreesWithAnyHistory", plansInEffectAgree},
 	{"PlanHistory/NewestFirstWithoutPlans", historyNewestFirst},
 	{"PlanHistory/AtMostLimit", historyLimit},
@@ -251,6 +252,31 @@ func noVersionInEffect(t *testing.T, s strata.Store) {
 	publish(t, s, 1, at(time.Hour))
 	require.Equal(t, []int64{1, 2}, plansInEffect(t, s, start, 0))
 	require.Equal(t, []int64{2}, plansInEffect(t, s, at(time.Hour), 0))
+}
+
+// anotherOfTheNumber asks as an engine does whose newest plan was lost in a
+// failover, and published anew.
+func anotherOfTheNumber(t *testing.T, s strata.Store) {
+	publish(t, s, 0, time.Time{})
+	publish(t, s, 1, time.Time{})
+	when := history(t, s, 1)[0].At
+	for name, c := range map[string]struct {
+		knownAt time.Time
+		new     bool
+	}{
+		"published then":               {when, false},
+		"published then, to the digit": {when.Add(time.Nanosecond).In(time.FixedZone("", 3600)), false},
+		"whenever it was published":    {time.Time{}, false},
+		"published a moment before":    {when.Add(-time.Microsecond), true},
+		"published later":              {when.Add(time.Hour), true},
+	} {
+		list, err := s.PlansInEffect(t.Context(), strata.PlansInEffectParams{At: start, Known: 2, KnownAt: c.knownAt})
+		require.NoError(t, err)
+		require.Equal(t, c.new, len(list) > 0, name)
+	}
+	list, err := s.PlansInEffect(t.Context(), strata.PlansInEffectParams{At: start, Known: 3, KnownAt: when})
+	require.NoError(t, err)
+	require.Len(t, list, 1, "a version that was lost")
 }
 
 func nothingNewIsEmpty(t *testing.T, s strata.Store) {
