@@ -16,6 +16,45 @@ func (w *world) noteLoss(p *process) {
 	}
 }
 
+// checkIdle checks that processes have nothing left to do.
+func (w *world) checkIdle() {
+	for _, s := range w.slots {
+		if s.now == nil {
+			w.fail("left", "no process runs in slot %d", s.index)
+			continue
+		}
+		st := s.now.eng.Status()
+		if st.Unwritten > 0 || st.Unconfirmed > 0 || st.LeftoverStreams > 0 || st.Lost > 0 || st.TrimmedUnconfirmed > 0 || st.WriteErr != nil || st.RefreshErr != nil {
+			w.fail("left", "process %s: %+v", s.now.name, st)
+		}
+	}
+}
+
+// checkReports checks that each process can tell how each experiment is doing, and
+// that it counts the units that the oracle counts.
+func (w *world) checkReports() {
+	records := w.cluster.records()
+	for _, s := range w.slots {
+		if s.now == nil {
+			continue
+		}
+		for _, key := range experimentKeys {
+			r, err := s.now.eng.Report(context.Background(), key, strata.ReportOptions{})
+			if err != nil {
+				w.fail("report", "process %s, %s: %v", s.now.name, key, err)
+				continue
+			}
+			want := int64(0)
+			for _, t := range oracle.Results(records, strata.ResultsParams{Experiment: key, Phase: r.Phase}).Treatments {
+				want += t.Units
+			}
+			if r.Units != want {
+				w.fail("report", "process %s: the report on %s has %d units, and there are %d", s.now.name, key, r.Units, want)
+			}
+		}
+	}
+}
+
 // check checks what is left when all is over.
 func (w *world) check() {
 	w.checkStored()
@@ -104,6 +143,13 @@ func (w *world) checkResults() {
 			}
 			if err := oracle.Same(params.Metrics, oracle.Results(records, params), got); err != nil {
 				w.fail("results", "%s, phase %d: %v", e.Key, phase, err)
+			}
+			params.CompleteWindows, params.Until, params.Attribute = true, w.begin.Add(w.script.Length/2), ""
+			if got, err = w.cluster.now().Results(context.Background(), params); err == nil {
+				err = oracle.Same(params.Metrics, oracle.Results(records, params), got)
+			}
+			if err != nil {
+				w.fail("results", "%s, phase %d, of the first half and complete windows: %v", e.Key, phase, err)
 			}
 		}
 	}

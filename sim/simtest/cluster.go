@@ -117,20 +117,23 @@ func (c *cluster) confirmed(streams []strata.StreamID) []int64 {
 	return last
 }
 
-// replicated reports whether the standby has an entry. Plans are published with
-// its confirmation.
-func (c *cluster) replicated(e entry) bool { return e.plan != nil || time.Since(e.at) > c.lag }
+// replicated reports whether the standby has an entry.
+func (c *cluster) replicated(e entry) bool { return time.Since(e.at) > c.lag }
 
 // failOver makes the standby the primary, and gives it a new standby that has all.
-// It returns how many records are gone.
-func (c *cluster) failOver(ctx context.Context) (forgot int, err error) {
+// It returns how many records and plans are gone.
+func (c *cluster) failOver(ctx context.Context) (forgot, plans int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	store, log := c.fresh(), c.log
 	c.log, c.exposed = nil, make(map[subject][]exposed)
 	for _, e := range log {
 		if !c.replicated(e) {
-			forgot += len(e.batch.Records)
+			if e.plan != nil {
+				plans++
+			} else {
+				forgot += len(e.batch.Records)
+			}
 			continue
 		}
 		if e.plan != nil {
@@ -139,13 +142,13 @@ func (c *cluster) failOver(ctx context.Context) (forgot int, err error) {
 			err = store.Ingest(ctx, *e.batch)
 		}
 		if err != nil {
-			return forgot, fmt.Errorf("simtest: the standby does not take what the primary took: %w", err)
+			return forgot, plans, fmt.Errorf("simtest: the standby does not take what the primary took: %w", err)
 		}
 		c.log = append(c.log, e)
 		c.index(e)
 	}
 	c.store = store
-	return forgot, nil
+	return forgot, plans, nil
 }
 
 // records returns all records that the store has, in the order of arrival.

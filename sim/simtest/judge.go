@@ -13,6 +13,7 @@ import (
 // firstMeeting is what a unit met first in a phase of an experiment, and all that
 // it met then.
 type firstMeeting struct {
+	under     *publication
 	treatment string
 	version   int64
 	at        time.Time
@@ -27,7 +28,7 @@ type firstMeeting struct {
 // for what cannot be judged.
 func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignment, treatment string) bool {
 	local := time.Now().Add(p.slot.Skew)
-	pub := w.plans[a.Version()]
+	pub := w.planOf(p, a.Version())
 	if pub == nil {
 		w.fail("agreement", "process %s has version %d, which nobody published", p.name, a.Version())
 		return false
@@ -43,6 +44,10 @@ func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignme
 		}
 		return false
 	}
+	if st := p.eng.Status(); treatment == "" && slices.Contains(st.Withheld, key) {
+		w.hits["an experiment is withheld"]++
+		return false // the store alone knows whom to keep, and does not answer
+	}
 	strict, late := w.knows(p, who)
 	if allowed := allowed(pub, local, u, who, strict, late); !slices.Contains(allowed, treatment) {
 		w.fail("assignment", "process %s, version %d: %v gets %q of %s (phase %d), not one of %q; known %+v, not known %+v",
@@ -50,6 +55,15 @@ func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignme
 	}
 	w.judgeMove(p, u, who, pub, local, treatment, len(late) > 0)
 	return true
+}
+
+// planOf returns what a process has as a version: one that a failover has taken
+// since, where the process cannot know better; nil where there is none.
+func (w *world) planOf(p *process, version int64) *publication {
+	if lost := w.lost[version]; lost != nil && !w.knowledge(p).After(lost.gone) {
+		return lost
+	}
+	return w.plans[version]
 }
 
 // knows returns the exposure by which a process must keep a unit, if any, and
@@ -106,7 +120,7 @@ func (w *world) judgeMove(p *process, u *strata.Unit, who subject, pub *publicat
 	f := w.first[who]
 	if f == nil {
 		if treatment != "" {
-			f = &firstMeeting{treatment: treatment, version: pub.plan.Version, at: time.Now(), unit: idsOf(u)}
+			f = &firstMeeting{under: pub, treatment: treatment, version: pub.plan.Version, at: time.Now(), unit: idsOf(u)}
 			w.first[who] = f
 			w.byID[who.id] = append(w.byID[who.id], who)
 			w.tally.drawn(w, u, who, f, pub.plan.Experiment(who.experiment))
@@ -116,7 +130,8 @@ func (w *world) judgeMove(p *process, u *strata.Unit, who subject, pub *publicat
 	if f.treatment == treatment || f.moved {
 		return
 	}
-	older := pub.plan.Version < f.version
+	// Nobody is kept by a plan that a failover takes.
+	older := pub.plan.Version < f.version || !f.under.gone.IsZero() || !pub.gone.IsZero()
 	if treatment == "" && !uncertain && !older && w.mayLeave(f, u, who, pub, local) {
 		return
 	}
@@ -143,6 +158,9 @@ func (w *world) mayLeave(f *firstMeeting, u *strata.Unit, who subject, pub *publ
 func (w *world) asked(who subject, after, upTo int64) bool {
 	for version := after + 1; version <= upTo; version++ {
 		pub := w.plans[version]
+		if pub == nil { // lost again
+			continue
+		}
 		if pub.moves[who.experiment] == strata.Fresh {
 			return true
 		}
@@ -180,7 +198,7 @@ func (w *world) exposure(u *strata.Unit, e *strata.Experiment, layer *strata.Lay
 
 // checkLayers checks that a unit is in one experiment of a layer at most.
 func (w *world) checkLayers(p *process, a *strata.Assignment) {
-	pub := w.plans[a.Version()]
+	pub := w.planOf(p, a.Version())
 	if pub == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -136,6 +137,13 @@ func (l *link) kill() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dead = true
+}
+
+// isIll reports whether calls may fail now.
+func (l *link) isIll() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.faults, func(o outage) bool { return time.Now().Before(o.until.Add(time.Minute)) })
 }
 
 // heal ends all outages.

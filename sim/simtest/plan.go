@@ -19,6 +19,9 @@ var (
 	experimentKeys = slices.Sorted(maps.Keys(meets))
 )
 
+// controlKey is the control's key in all experiments.
+const controlKey = "off"
+
 // effects are what treatments do to visitors: that of pay is worth something, the
 // others are A/A tests.
 var effects = []sim.Effect{{Experiment: "pay", Treatment: "short", From: "checkout", To: "pay", Weight: 2}}
@@ -45,7 +48,7 @@ func firstPlan(start time.Time) (*strata.Plan, error) {
 		b.Metric(m)
 	}
 	two := func(l *strata.LayerBuilder, key string, share float64, param, on string) *strata.ExperimentBuilder {
-		return l.Experiment(key, share).Treatment("off", 1, nil).Treatment(on, 1, strata.Values{param: on}).Metrics("orders", "revenue", "pages")
+		return l.Experiment(key, share).Treatment(controlKey, 1, nil).Treatment(on, 1, strata.Values{param: on}).Metrics("orders", "revenue", "pages")
 	}
 	ui := b.Layer("ui", strata.ByUser, "color", "price")
 	two(ui, "color", 0.4, "color", "green").Running()

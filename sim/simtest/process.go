@@ -3,6 +3,7 @@ package simtest
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,8 @@ type slot struct {
 	now   *process // nil while none runs
 	again time.Time
 	count int
+
+	outages []outage // of its network, whichever process runs there
 }
 
 // process is a process from its start to its end.
@@ -79,15 +82,30 @@ func (w *world) start(s *slot) {
 		Clock:  skewed{strata.SystemClock(), s.Skew},
 		Random: func() uint64 { return hashOf(w.script.Seed, p.name, drawn.Add(1)) },
 	}
+	if !w.script.Standby { // a plan that is lost in a failover may be in the file
+		cfg.PlanFile = filepath.Join(w.dir, fmt.Sprintf("plan-%d.json", s.index))
+	}
 	if s.disk != nil {
 		cfg.Spool = strata.SpoolConfig{Dir: s.dir, MinFreeBytes: -1, MaxBytes: 16 << 20, SyncInterval: 5*time.Second + 1}
 	}
-	eng, err := strata.Open(context.Background(), p.link, cfg)
-	if err != nil {
+	p.link.faults = s.outages
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	eng, err := strata.Open(ctx, p.link, cfg)
+	switch {
+	case err != nil && p.link.isIll():
+		s.again = time.Now().Add(30 * time.Second)
+		w.hits["a process could not start"]++
+		return
+	case err != nil:
 		w.fail("open", "process %s: %v", p.name, err)
+		s.again = time.Now().Add(30 * time.Second)
 		return
 	}
 	p.eng = eng
+	if !eng.Status().FromFile.IsZero() {
+		w.hits["a process started from its file"]++
+	}
 	w.trace.add("%s started", p.name)
 	s.now = p
 	w.all = append(w.all, p)

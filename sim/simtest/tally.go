@@ -74,7 +74,7 @@ func (t *Tally) drawn(w *world, u *strata.Unit, who subject, f *firstMeeting, e 
 	if f.chance = float64(e.Treatments[0].Weight) / float64(total); f.chance == 0 || f.chance == 1 {
 		return
 	}
-	x := f.excess(e.Treatments[0].Key)
+	x := f.excess(controlKey)
 	t.add("share of "+who.experiment+"'s control", x, f.variance())
 	for _, other := range w.metBy(u) {
 		g := w.first[other]
@@ -83,7 +83,7 @@ func (t *Tally) drawn(w *world, u *strata.Unit, who subject, f *firstMeeting, e 
 		}
 		pair := []string{other.experiment, who.experiment}
 		slices.Sort(pair)
-		t.add("independence of "+strings.Join(pair, " and "), x*g.excess(w.control(other.experiment)), f.variance()*g.variance())
+		t.add("independence of "+strings.Join(pair, " and "), x*g.excess(controlKey), f.variance()*g.variance())
 	}
 }
 
@@ -96,7 +96,7 @@ func (t *Tally) bought(w *world, u *strata.Unit) {
 			continue
 		}
 		f.bought = true
-		t.add("share of "+who.experiment+"'s control among those who bought", f.excess(w.control(who.experiment)), f.variance())
+		t.add("share of "+who.experiment+"'s control among those who bought", f.excess(controlKey), f.variance())
 	}
 }
 
@@ -108,11 +108,6 @@ func (w *world) metBy(u *strata.Unit) (list []subject) {
 		}
 	}
 	return list
-}
-
-// control is the first treatment's key.
-func (w *world) control(experiment string) string {
-	return w.plans[1].plan.Experiment(experiment).Treatments[0].Key
 }
 
 // excess is 1 less the chance for a unit in the control, and less the chance for

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strataxp/strata"
@@ -25,7 +26,25 @@ func (w *world) Meet(at time.Time, u *strata.Unit, experiment string) string {
 	if w.judge(p, u, experiment, &a, treatment) && treatment != "" {
 		w.met(p, u, experiment, a.Version(), treatment)
 	}
+	if hashOf(w.script.Seed, u.Session, experiment)%16 == 0 {
+		w.force(p, u, experiment, &a)
+	}
 	return treatment
+}
+
+// force has somebody try the control out in a visit, which counts nowhere.
+func (w *world) force(p *process, u *strata.Unit, experiment string, a *strata.Assignment) {
+	forced, err := a.Force(experiment, controlKey)
+	if err != nil || forced.Treatment(experiment) != controlKey {
+		w.fail("forced", "version %d: %s cannot be forced: %q, %v", a.Version(), experiment, forced.Treatment(experiment), err)
+		return
+	}
+	e := strata.Custom{Time: time.Now().UTC().Add(p.slot.Skew), EventName: "add_to_cart", Value: float64(slices.Index(experimentKeys, experiment))}
+	if err := forced.Track(e); err != nil {
+		w.fail("track", "process %s refuses a forced event: %v", p.name, err)
+		return
+	}
+	p.deeds = append(p.deeds, &deed{textOf(&strata.Record{Unit: *u, Forced: true, Event: e}), time.Now(), true})
 }
 
 // serve waits for the instant of a request. Where something took longer, requests
@@ -85,8 +104,9 @@ func (w *world) route(u *strata.Unit) *process {
 
 // met notes that a unit met a treatment in a process.
 func (w *world) met(p *process, u *strata.Unit, key string, version int64, treatment string) {
-	e := w.plans[version].plan.Experiment(key)
-	layer := w.plans[version].plan.Layer(e.Layer)
+	plan := w.planOf(p, version).plan
+	e := plan.Experiment(key)
+	layer := plan.Layer(e.Layer)
 	who := subject{key, e.Phase, idOf(u, layer.Diversion)}
 	x := w.exposure(u, e, layer, version, treatment, time.Now().Add(p.slot.Skew))
 	again := p.met[meeting{who, treatment}]

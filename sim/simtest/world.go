@@ -25,9 +25,11 @@ type world struct {
 	slots   []*slot
 	all     []*process // that ever ran
 	begin   time.Time
-	next    int // step
+	dir     string // for files
+	next    int    // step
 
 	plans    map[int64]*publication
+	lost     map[int64]*publication // by failovers, and not published anew
 	first    map[subject]*firstMeeting
 	byID     map[string][]subject // what an id has met
 	tally    *Tally
@@ -44,6 +46,7 @@ type publication struct {
 	moves  map[string]strata.Policy
 	meant  *strata.Plan // what the author handed in
 	probed bool         // processes were looked at when its time had come
+	gone   time.Time    // when a failover took it
 }
 
 // failure is something that must not happen.
@@ -63,13 +66,13 @@ func (w *world) fail(check, format string, args ...any) {
 // play plays a script in a bubble of its own.
 func play(t *testing.T, script *Script, newStore func(t *testing.T) strata.Store) (w *world) {
 	w = &world{
-		script: script, plans: make(map[int64]*publication), first: make(map[subject]*firstMeeting), byID: make(map[string][]subject),
+		script: script, plans: make(map[int64]*publication), lost: make(map[int64]*publication), first: make(map[subject]*firstMeeting), byID: make(map[string][]subject),
 		tally: newTally(), hits: make(map[string]int),
 	}
 	synctest.Test(t, func(t *testing.T) {
 		// Events at the beginning of 2000 would be refused by a clock that is behind.
 		time.Sleep(365 * 24 * time.Hour)
-		w.begin = time.Now()
+		w.begin, w.dir = time.Now(), t.TempDir()
 		w.trace = &trace{start: w.begin, keep: 2000}
 		w.cluster = &cluster{
 			fresh: func() strata.Store { return newStore(t) }, standby: script.Standby,
@@ -91,6 +94,9 @@ func (w *world) run(t *testing.T) {
 	if err != nil {
 		w.fail("publish", "%v", err)
 		return
+	}
+	if w.script.Standby {
+		rest(time.Now().Add(w.cluster.lag + time.Second)) // the standby has the first plan
 	}
 	for i, p := range w.script.Processes {
 		s := &slot{Process: p, index: i}
@@ -130,6 +136,7 @@ func (w *world) close() {
 func (w *world) settle() {
 	w.next = len(w.script.Steps)
 	for _, s := range w.slots {
+		s.outages = nil
 		if s.now == nil {
 			w.start(s)
 		}
@@ -137,8 +144,11 @@ func (w *world) settle() {
 			s.now.link.heal()
 		}
 	}
+	w.desk.heal()
 	w.sleep(10 * time.Minute) // back-off, what dead processes left, and the standby
 	w.agree()
+	w.checkReports()
+	w.checkIdle()
 	w.close()
 }
 
@@ -191,11 +201,7 @@ func (w *world) step(s Step) {
 	w.trace.add("step %s", s)
 	switch s.Do {
 	case doFault:
-		for i, slot := range w.slots {
-			if slot.now != nil && (s.Process < 0 || s.Process == i) {
-				slot.now.link.suffer(outage{s.Fault, s.Amount, time.Now().Add(s.For)})
-			}
-		}
+		w.suffer(s.Process, outage{s.Fault, s.Amount, time.Now().Add(s.For)})
 	case doKill, doClose:
 		slot := w.slots[s.Process%len(w.slots)]
 		if slot.now == nil {
@@ -208,8 +214,10 @@ func (w *world) step(s Step) {
 		}
 		slot.again = time.Now().Add(s.For)
 	case doFailover:
-		forgot, err := w.cluster.failOver(context.Background())
+		forgot, plans, err := w.cluster.failOver(context.Background())
 		w.hits["records forgotten by a failover"] += forgot
+		w.hits["plans forgotten by a failover"] += plans
+		w.unpublish(plans)
 		if err != nil {
 			w.fail("store", "%v", err)
 		}
@@ -219,9 +227,25 @@ func (w *world) step(s Step) {
 	w.hits[s.Do]++
 }
 
+// suffer breaks the network of a process, or of all and the author's.
+func (w *world) suffer(process int, o outage) {
+	for i, slot := range w.slots {
+		if process >= 0 && process != i {
+			continue
+		}
+		slot.outages = append(slot.outages, o)
+		if slot.now != nil {
+			slot.now.link.suffer(o)
+		}
+	}
+	if process < 0 {
+		w.desk.suffer(o)
+	}
+}
+
 // change publishes a change of plan.
 func (w *world) change(s Step) {
-	newest, err := w.desk.Plan(context.Background(), strata.PlanParams{})
+	newest, err := w.cluster.now().Plan(context.Background(), strata.PlanParams{})
 	if err != nil {
 		w.fail("publish", "%v", err)
 		return
@@ -246,6 +270,8 @@ func (w *world) change(s Step) {
 	case errors.Is(err, strata.ErrInvalidPlan) || errors.Is(err, strata.ErrMovesUnits):
 		w.hits[s.Do+" is refused"]++
 		w.trace.add("refused: %v", err)
+	case err != nil && w.desk.isIll():
+		w.hits["publishing fails"]++
 	case err != nil:
 		w.fail("publish", "%s: %v", s, err)
 	default:
@@ -255,9 +281,16 @@ func (w *world) change(s Step) {
 
 // publish publishes a plan and checks what became of it.
 func (w *world) publish(plan *strata.Plan, moves map[string]strata.Policy, why string) error {
-	stored, err := strata.Publish(context.Background(), w.desk, plan, strata.PublishOptions{Author: "simtest", Message: why, Moves: moves})
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	stored, err := strata.Publish(ctx, w.desk, plan, strata.PublishOptions{Author: "simtest", Message: why, Moves: moves})
 	if err != nil {
-		return err
+		v, lookErr := w.cluster.now().Plan(context.Background(), strata.PlanParams{})
+		if lookErr != nil || v.Version <= plan.Version {
+			return err
+		}
+		stored = v.Plan // only the answer was lost
+		w.hits["a plan is published although publishing fails"]++
 	}
 	read, err := oracle.NewPlan(stored)
 	if err != nil {
@@ -270,4 +303,14 @@ func (w *world) publish(plan *strata.Plan, moves map[string]strata.Policy, why s
 	w.checkDiff(stored.Version)
 	w.trace.add("published %d: %s", stored.Version, why)
 	return nil
+}
+
+// unpublish forgets the newest plans, which a failover has taken.
+func (w *world) unpublish(n int) {
+	for range n {
+		version := int64(len(w.plans))
+		w.plans[version].gone = time.Now()
+		w.lost[version] = w.plans[version]
+		delete(w.plans, version)
+	}
 }
