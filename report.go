@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -419,7 +420,7 @@ func (r *Report) warnRefused(refused map[Kind]Refused) {
 	if full == 0 && invalid == 0 {
 		return
 	}
-	w := Warning{Caution, WarnLosses, fmt.Sprintf("this process could not take in %s: %d for want of room, %d as invalid; Engine.Status says which kinds", count(full+invalid, "event", "events"), full, invalid)}
+	w := Warning{Caution, WarnLosses, fmt.Sprintf("this process could not take in %s: %d for want of room, %d as invalid; Engine.Status says which kinds", page.Count(full+invalid, "event", "events"), full, invalid)}
 	at := slices.IndexFunc(r.Warnings, func(x Warning) bool { return x.Severity == Note })
 	if at < 0 {
 		at = len(r.Warnings)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -69,9 +70,9 @@ func (e evidence) tooFew(i Inference) string {
 	case e.units >= need || e.share && i == OneLook:
 		return ""
 	case e.share:
-		return fmt.Sprintf("in one arm %s from the others, always-valid intervals need %d", count(int64(e.units), "unit differs", "units differ"), stats.SmallCount)
+		return fmt.Sprintf("in one arm %s from the others, always-valid intervals need %d", page.Count(int64(e.units), "unit differs", "units differ"), stats.SmallCount)
 	default:
-		return fmt.Sprintf("one arm rests on hardly more than %s, %v are needed", count(int64(math.Ceil(e.units)), "unit", "units"), need)
+		return fmt.Sprintf("one arm rests on hardly more than %s, %v are needed", page.Count(int64(math.Ceil(e.units)), "unit", "units"), need)
 	}
 }
 

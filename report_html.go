@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 // WriteHTML writes the report as a page for people: the verdict, what to be
@@ -19,22 +21,18 @@ import (
 func (r *Report) WriteHTML(w io.Writer) error {
 	p := htmlReport{r: r}
 	p.page()
-	_, err := w.Write(p.out.Bytes())
+	_, err := w.Write(p.Out.Bytes())
 	return err
 }
 
 // htmlReport writes a report as HTML.
 type htmlReport struct {
-	markup
+	page.Markup
 	r *Report
 }
 
 func (p *htmlReport) page() {
-	p.out.WriteString("<!DOCTYPE html>\n")
-	p.start("html", "lang", "en")
-	p.head()
-	p.start("body")
-	p.start("main")
+	p.StartPage(p.r.Experiment + ": experiment report")
 	p.heading()
 	p.verdict()
 	p.warnings()
@@ -44,48 +42,26 @@ func (p *htmlReport) page() {
 	p.breakdown()
 	p.health()
 	p.howToRead()
-	p.end()
-	p.end()
-	p.end()
-}
-
-func (p *htmlReport) head() {
-	p.start("head")
-	p.void("meta", "charset", "utf-8")
-	p.void("meta", "name", "viewport", "content", "width=device-width, initial-scale=1")
-	p.void("meta", "name", "color-scheme", "content", "light dark")
-	p.void("meta", "http-equiv", "Content-Security-Policy", "content", "default-src 'none'; style-src 'unsafe-inline'")
-	p.leaf("title", p.r.Experiment+": experiment report")
-	p.start("style")
-	p.out.WriteString(reportStyle) // a constant without & and <
-	p.end()
-	p.end()
+	p.EndPage()
 }
 
 func (p *htmlReport) heading() {
 	r := p.r
-	p.start("header")
-	p.leaf("p", "Experiment report", "class", "kicker")
-	p.leaf("h1", r.Experiment)
+	p.Start("header")
+	p.Leaf("p", "Experiment report", "class", "kicker")
+	p.Leaf("h1", r.Experiment)
 	if r.Description != "" {
-		p.leaf("p", r.Description, "class", "lead")
+		p.Leaf("p", r.Description, "class", "lead")
 	}
-	p.start("dl", "class", "facts")
-	p.fact("Phase", fmt.Sprint(r.Phase))
-	p.fact("State", r.state())
-	p.fact("Plan version", fmt.Sprint(r.Version))
-	p.fact("Units", thousands(r.Units))
-	p.fact("Decides by", inferenceName(r.Inference)+", "+settingText(r.Level))
-	p.fact("Created", minute(r.Created)+" UTC")
-	p.end()
-	p.end()
-}
-
-func (p *htmlReport) fact(name, value string) {
-	p.start("div")
-	p.leaf("dt", name)
-	p.leaf("dd", value)
-	p.end()
+	p.Start("dl", "class", "facts")
+	p.Fact("Phase", fmt.Sprint(r.Phase))
+	p.Fact("State", r.state())
+	p.Fact("Plan version", fmt.Sprint(r.Version))
+	p.Fact("Units", page.Thousands(r.Units))
+	p.Fact("Decides by", inferenceName(r.Inference)+", "+settingText(r.Level))
+	p.Fact("Created", minute(r.Created)+" UTC")
+	p.End()
+	p.End()
 }
 
 func inferenceName(i Inference) string {
@@ -120,32 +96,32 @@ func lookOf(code VerdictCode) verdictLook {
 
 func (p *htmlReport) chip(code VerdictCode) {
 	look := lookOf(code)
-	p.leaf("span", look.sign+" "+look.word, "class", "chip "+look.class)
+	p.Leaf("span", look.sign+" "+look.word, "class", "chip "+look.class)
 }
 
 func (p *htmlReport) verdict() {
 	v := p.r.Verdict
 	look := lookOf(v.Code)
-	p.start("section", "class", "verdict "+look.class, "aria-labelledby", "verdict")
-	p.leaf("h2", look.sign+" "+look.word, "id", "verdict")
-	p.leaf("p", together(v.Text))
-	p.end()
+	p.Start("section", "class", "verdict "+look.class, "aria-labelledby", "verdict")
+	p.Leaf("h2", look.sign+" "+look.word, "id", "verdict")
+	p.Leaf("p", together(v.Text))
+	p.End()
 }
 
 func (p *htmlReport) warnings() {
 	if len(p.r.Warnings) == 0 {
 		return
 	}
-	p.start("section", "class", "warnings", "aria-label", "Warnings")
-	p.start("ul")
+	p.Start("section", "class", "warnings", "aria-label", "Warnings")
+	p.Start("ul")
 	for _, w := range p.r.Warnings {
-		p.start("li")
+		p.Start("li")
 		p.severity(w.Severity)
-		p.leaf("span", together(w.Text))
-		p.end()
+		p.Leaf("span", together(w.Text))
+		p.End()
 	}
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 }
 
 func (p *htmlReport) severity(s Severity) {
@@ -153,73 +129,17 @@ func (p *htmlReport) severity(s Severity) {
 	if look[0] == "" {
 		look = [2]string{"open", "i Note"}
 	}
-	p.leaf("span", look[1], "class", "chip "+look[0])
-}
-
-// section opens a section with its heading.
-func (p *htmlReport) section(id, title string) {
-	p.start("section", "aria-labelledby", id)
-	p.leaf("h2", title, "id", id)
-}
-
-// startTable opens a table that scrolls by itself where the screen is narrow.
-func (p *htmlReport) startTable(class, name string) {
-	p.start("div", "class", "scroll", "role", "region", "tabindex", "0", "aria-label", name)
-	p.start("table", "class", class)
-}
-
-func (p *htmlReport) endTable() {
-	p.end()
-	p.end()
-}
-
-// header writes a table's header: the first columns align left.
-func (p *htmlReport) header(left int, names ...string) {
-	p.start("thead")
-	p.start("tr")
-	for i, name := range names {
-		p.leaf("th", name, "scope", "col", "class", alignment(i, left))
-	}
-	p.end()
-	p.end()
-}
-
-// row writes a table's row; its first cell is its header.
-func (p *htmlReport) row(left int, cells ...string) {
-	p.start("tr")
-	for i, cell := range cells {
-		if i == 0 {
-			p.leaf("th", cell, "scope", "row", "class", "key", "title", tooltip(cell))
-		} else {
-			p.leaf("td", cell, "class", alignment(i, left))
-		}
-	}
-	p.end()
-}
-
-func alignment(i, left int) string {
-	if i < left {
-		return ""
-	}
-	return "num"
-}
-
-// tooltip is the whole of a key that its cell may be too narrow for.
-func tooltip(key string) string {
-	if len(key) > nameWidth {
-		return key
-	}
-	return ""
+	p.Leaf("span", look[1], "class", "chip "+look[0])
 }
 
 func (p *htmlReport) howToRead() {
-	p.section("reading", "How to read this")
-	p.start("ul", "class", "reading")
+	p.Section("reading", "How to read this")
+	p.Start("ul", "class", "reading")
 	for _, text := range p.readingNotes() {
-		p.leaf("li", text)
+		p.Leaf("li", text)
 	}
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 }
 
 func (p *htmlReport) readingNotes() []string {

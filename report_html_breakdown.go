@@ -1,6 +1,10 @@
 package strata
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/strataxp/strata/internal/page"
+)
 
 // breakdown writes the comparisons by segment, each with a small drawing.
 func (p *htmlReport) breakdown() {
@@ -8,8 +12,8 @@ func (p *htmlReport) breakdown() {
 	if b == nil {
 		return
 	}
-	p.section("breakdown", "By "+b.Attribute)
-	p.leaf("p", "Intervals are corrected over all of these comparisons. A clear one is a question for a new experiment.", "class", "sub")
+	p.Section("breakdown", "By "+b.Attribute)
+	p.Leaf("p", "Intervals are corrected over all of these comparisons. A clear one is a question for a new experiment.", "class", "sub")
 	var all []MetricReport
 	for i := range b.Segments {
 		all = append(all, b.Segments[i].Metrics...)
@@ -17,35 +21,35 @@ func (p *htmlReport) breakdown() {
 	if s, some := liftScale(p.r, all, 2.5); some {
 		p.segments(s, b)
 	} else {
-		p.leaf("p", "There is nothing to compare.")
+		p.Leaf("p", "There is nothing to compare.")
 	}
 	if b.Others > 0 {
-		p.leaf("p", count(b.OtherUnits, "unit", "units")+" with "+count(int64(b.Others), "value", "values")+" more are left out.", "class", "note")
+		p.Leaf("p", page.Count(b.OtherUnits, "unit", "units")+" with "+page.Count(int64(b.Others), "value", "values")+" more are left out.", "class", "note")
 	}
-	p.end()
+	p.End()
 }
 
-func (p *htmlReport) segments(s axisScale, b *Breakdown) {
-	p.startTable("figures segments", "By "+b.Attribute)
-	p.start("thead")
-	p.start("tr")
+func (p *htmlReport) segments(s page.Scale, b *Breakdown) {
+	p.StartTable("figures segments", "By "+b.Attribute)
+	p.Start("thead")
+	p.Start("tr")
 	for _, name := range []string{sentence(b.Attribute), "Metric", "Treatment"} {
-		p.leaf("th", name, "scope", "col")
+		p.Leaf("th", name, "scope", "col")
 	}
-	p.start("th", "scope", "col", "aria-label", "Drawing of the lift")
-	p.axis(s, smallTicks, true)
-	p.end()
-	p.leaf("th", "Lift", "scope", "col", "class", "num")
-	p.leaf("th", "Corrected p", "scope", "col", "class", "num")
-	p.end()
-	p.end()
+	p.Start("th", "scope", "col", "aria-label", "Drawing of the lift")
+	p.Axis(s, smallTicks, true)
+	p.End()
+	p.Leaf("th", "Lift", "scope", "col", "class", "num")
+	p.Leaf("th", "Corrected p", "scope", "col", "class", "num")
+	p.End()
+	p.End()
 	for i := range b.Segments {
 		p.segment(s, &b.Segments[i])
 	}
-	p.endTable()
+	p.EndTable()
 }
 
-func (p *htmlReport) segment(s axisScale, x *Segment) {
+func (p *htmlReport) segment(s page.Scale, x *Segment) {
 	rows := 0
 	for i := range x.Metrics {
 		rows += len(x.Metrics[i].Comparisons)
@@ -53,24 +57,24 @@ func (p *htmlReport) segment(s axisScale, x *Segment) {
 	if rows == 0 {
 		return
 	}
-	p.start("tbody")
+	p.Start("tbody")
 	first := true
 	for i := range x.Metrics {
 		m := &x.Metrics[i]
 		for j := range m.Comparisons {
-			p.start("tr")
+			p.Start("tr")
 			if first {
 				p.segmentName(x, rows)
 				first = false
 			}
 			if j == 0 {
-				p.leaf("td", m.Label, "rowspan", strconv.Itoa(len(m.Comparisons)), "class", "key metric-name", "title", tooltip(m.Label))
+				p.Leaf("td", m.Label, "rowspan", strconv.Itoa(len(m.Comparisons)), "class", "key metric-name", "title", page.Tooltip(m.Label))
 			}
 			p.segmentLine(s, m, &m.Comparisons[j])
-			p.end()
+			p.End()
 		}
 	}
-	p.end()
+	p.End()
 }
 
 func (p *htmlReport) segmentName(x *Segment, rows int) {
@@ -78,38 +82,38 @@ func (p *htmlReport) segmentName(x *Segment, rows int) {
 	if name == "" {
 		name = "(none)"
 	}
-	p.start("th", "scope", "rowgroup", "rowspan", strconv.Itoa(rows), "class", "key", "title", tooltip(name))
-	p.text(name)
-	p.leaf("span", count(x.Units, "unit", "units"), "class", "note line")
+	p.Start("th", "scope", "rowgroup", "rowspan", strconv.Itoa(rows), "class", "key", "title", page.Tooltip(name))
+	p.Text(name)
+	p.Leaf("span", page.Count(x.Units, "unit", "units"), "class", "note line")
 	if x.SampleRatio.Reason == "" {
-		p.leaf("span", "sample ratio p "+probability(x.SampleRatio.Test), "class", "note line")
+		p.Leaf("span", "sample ratio p "+probability(x.SampleRatio.Test), "class", "note line")
 	}
-	p.end()
+	p.End()
 }
 
-func (p *htmlReport) segmentLine(s axisScale, m *MetricReport, c *MetricComparison) {
+func (p *htmlReport) segmentLine(s page.Scale, m *MetricReport, c *MetricComparison) {
 	row := rowOf(p.r, m, c)
-	p.leaf("td", c.Treatment, "class", "key", "title", tooltip(c.Treatment))
-	if drawable(row.decides) {
-		p.start("td", "class", "draw")
-		p.smallForest(s, smallTicks, &row)
-		p.end()
-		p.start("td", "class", "num lift")
+	p.Leaf("td", c.Treatment, "class", "key", "title", page.Tooltip(c.Treatment))
+	if page.Drawable(row.Decides) {
+		p.Start("td", "class", "draw")
+		p.SmallForest(s, smallTicks, &row)
+		p.End()
+		p.Start("td", "class", "num lift")
 		p.sign(c.Verdict.Code)
-		p.liftCell(row.decides)
-		p.end()
+		p.liftCell(row.Decides)
+		p.End()
 	} else {
-		p.start("td", "colspan", "2", "class", "num")
-		p.leaf("span", "No interval: "+reasonOf(row.decides), "class", "why")
-		p.end()
+		p.Start("td", "colspan", "2", "class", "num")
+		p.Leaf("span", "No interval: "+reasonOf(row.Decides), "class", "why")
+		p.End()
 	}
-	p.leaf("td", correctedText(&c.Corrected), "class", "num")
+	p.Leaf("td", correctedText(&c.Corrected), "class", "num")
 }
 
 // sign shows what is clear without a colour, and nothing where nothing is.
 func (p *htmlReport) sign(code VerdictCode) {
 	if look := lookOf(code); look.class != "open" {
-		p.leaf("span", look.sign, "class", "sign "+look.class, "role", "img", "aria-label", look.word, "title", look.word)
-		p.text(" ")
+		p.Leaf("span", look.sign, "class", "sign "+look.class, "role", "img", "aria-label", look.word, "title", look.word)
+		p.Text(" ")
 	}
 }

@@ -2,15 +2,12 @@ package strata
 
 import (
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
-
-// missing stands for a number that is not there.
-const missing = "–"
 
 // metricUnit is how the estimates of a metric are printed.
 type metricUnit struct {
@@ -26,11 +23,11 @@ func unitOf(m *MetricReport) metricUnit {
 	u := metricUnit{times: 1, name: m.Currency}
 	switch least := leastError(m); {
 	case m.Type == MetricConversion || m.Type == MetricFunnel:
-		u = metricUnit{times: 100, suffix: " %", name: "points", decimals: decimalsFor(100*least, 2)}
+		u = metricUnit{times: 100, suffix: " %", name: "points", decimals: page.DecimalsFor(100*least, 2)}
 	case m.Currency != "":
-		u.decimals = max(minorDecimals(m.Currency), decimalsFor(least, 1))
+		u.decimals = max(minorDecimals(m.Currency), page.DecimalsFor(least, 1))
 	default:
-		u.decimals = decimalsFor(least, 2)
+		u.decimals = page.DecimalsFor(least, 2)
 	}
 	return u
 }
@@ -55,101 +52,35 @@ func leastError(m *MetricReport) float64 {
 	return se
 }
 
-// decimalsFor is how many decimals show so many digits of a number.
-func decimalsFor(v float64, digits int) int {
-	if !(v > 0) || math.IsInf(v, 0) {
-		return 2
-	}
-	return min(max(digits-1-int(math.Floor(math.Log10(v))), 0), 9)
-}
-
 // text prints an estimate, without its unit of money.
 func (u metricUnit) text(v float64) string {
-	s := decimalText(v*u.times, u.decimals)
-	if s == missing {
+	s := page.Decimal(v*u.times, u.decimals)
+	if s == page.Missing {
 		return s
 	}
 	return s + u.suffix
 }
 
 // signed prints a difference.
-func (u metricUnit) signed(v float64) string { return withSign(decimalText(v*u.times, u.decimals)) }
+func (u metricUnit) signed(v float64) string {
+	return page.WithSign(page.Decimal(v*u.times, u.decimals))
+}
 
 // plain prints an end of the interval of a difference.
-func (u metricUnit) plain(v float64) string { return decimalText(v*u.times, u.decimals) }
+func (u metricUnit) plain(v float64) string { return page.Decimal(v*u.times, u.decimals) }
 
-// decimalText prints a number with its thousands apart, and very large or small
-// ones with an exponent.
-func decimalText(v float64, decimals int) string {
-	switch size := math.Abs(v); {
-	case math.IsNaN(v):
-		return missing
-	case math.IsInf(v, 0):
-		return bound(v, number)
-	case size >= 1e12 || size > 0 && size < 1e-9:
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	}
-	s := strconv.FormatFloat(v, 'f', decimals, 64)
-	if strings.Trim(s, "-0.") == "" {
-		s = strings.TrimPrefix(s, "-") // no −0.00
-	}
-	whole, rest, _ := strings.Cut(s, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || n > -10_000 && n < 10_000 {
-		return s
-	}
-	if rest != "" {
-		rest = "." + rest
-	}
-	return thousands(n) + rest
-}
-
-// withSign marks what is positive as such.
-func withSign(s string) string {
-	if s == "" || s == missing || s[0] == '-' || strings.Trim(s, "0. %") == "" {
-		return s
-	}
-	return "+" + s
-}
-
-// liftText prints a relative difference as a percentage.
-func liftText(v float64) string {
-	s := liftNumber(v)
-	if s == missing || math.IsInf(v, 0) {
-		return s
-	}
-	return s + " %"
-}
-
-// liftNumber is liftText without its sign of percent.
-func liftNumber(v float64) string {
-	decimals := 2
-	if size := math.Abs(100 * v); size > 0 && size < 0.005 {
-		decimals = decimalsFor(size, 2)
-	}
-	return withSign(decimalText(hundredfold(v), decimals))
-}
-
-// shareText prints a share as a percentage.
-func shareText(v float64) string {
-	if math.IsNaN(v) {
-		return missing
-	}
-	return decimalText(100*v, 2) + " %"
-}
-
-// rangeText prints an interval, or that it is missing.
+// rangeText prints an interval, or that it is page.Missing.
 func rangeText(e stats.Estimate, format func(float64) string) string {
 	if e.Reason != "" || math.IsNaN(e.Low) || math.IsNaN(e.High) {
-		return missing
+		return page.Missing
 	}
-	return "[" + bound(e.Low, format) + ", " + bound(e.High, format) + "]"
+	return "[" + page.Bound(e.Low, format) + ", " + page.Bound(e.High, format) + "]"
 }
 
 // pointText prints an estimate's value.
 func pointText(e stats.Estimate, format func(float64) string) string {
 	if e.NoValue {
-		return missing
+		return page.Missing
 	}
 	return format(e.Value)
 }
@@ -157,7 +88,7 @@ func pointText(e stats.Estimate, format func(float64) string) string {
 // errorText prints an estimate's standard error.
 func (u metricUnit) errorText(e stats.Estimate) string {
 	if e.Reason != "" {
-		return missing
+		return page.Missing
 	}
 	return u.text(e.SE)
 }
@@ -165,22 +96,22 @@ func (u metricUnit) errorText(e stats.Estimate) string {
 // probability prints a test's p-value.
 func probability(t stats.Test) string {
 	if t.Reason != "" {
-		return missing
+		return page.Missing
 	}
 	return probabilityText(t.PValue)
 }
 
 func probabilityText(p float64) string {
 	if !(p > 0 && p <= 1) {
-		return missing
+		return page.Missing
 	}
-	return formatP(p)
+	return page.Probability(p)
 }
 
 // correctedText prints the p-value that decides, where there was a test.
 func correctedText(c *Corrected) string {
 	if c.Family == 0 {
-		return missing
+		return page.Missing
 	}
 	return probabilityText(c.PValue)
 }
@@ -189,7 +120,7 @@ func correctedText(c *Corrected) string {
 // gave it.
 func settingText(v float64) string {
 	if math.IsNaN(v) || math.Abs(v) > 1e12 {
-		return missing
+		return page.Missing
 	}
 	return percent(v)
 }
@@ -197,7 +128,7 @@ func settingText(v float64) string {
 // minute prints an instant, in UTC.
 func minute(t time.Time) string {
 	if t.IsZero() {
-		return missing
+		return page.Missing
 	}
 	return t.UTC().Format("2006-01-02 15:04")
 }

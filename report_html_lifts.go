@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -20,30 +21,30 @@ func (p *htmlReport) lifts() {
 	if !some {
 		return
 	}
-	p.section("lifts", "Lifts")
-	p.leaf("p", "Every treatment against the control, by metric; the interval is corrected for the number of comparisons.", "class", "sub")
+	p.Section("lifts", "Lifts")
+	p.Leaf("p", "Every treatment against the control, by metric; the interval is corrected for the number of comparisons.", "class", "sub")
 	p.legend()
-	p.start("table", "class", "forest")
-	p.start("thead")
-	p.start("tr")
-	p.leaf("th", "Treatment", "scope", "col")
-	p.start("th", "scope", "col", "aria-label", "Drawing of the lift")
-	p.axis(s, forestTicks, true)
-	p.end()
-	p.leaf("th", "Lift", "scope", "col", "class", "num")
-	p.leaf("th", "Verdict", "scope", "col")
-	p.end()
-	p.end()
+	p.Start("table", "class", "forest")
+	p.Start("thead")
+	p.Start("tr")
+	p.Leaf("th", "Treatment", "scope", "col")
+	p.Start("th", "scope", "col", "aria-label", "Drawing of the lift")
+	p.Axis(s, forestTicks, true)
+	p.End()
+	p.Leaf("th", "Lift", "scope", "col", "class", "num")
+	p.Leaf("th", "Verdict", "scope", "col")
+	p.End()
+	p.End()
 	for i := range p.r.Metrics {
 		p.forestGroup(s, i, &p.r.Metrics[i])
 	}
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 }
 
 // liftScale is one scale for the comparisons of many metrics, with intervals so
 // many times as far out as most. some is false where there is no comparison.
-func liftScale(r *Report, metrics []MetricReport, times float64) (s axisScale, some bool) {
+func liftScale(r *Report, metrics []MetricReport, times float64) (s page.Scale, some bool) {
 	var all []stats.Estimate
 	worth := 0.0
 	for i := range metrics {
@@ -53,7 +54,7 @@ func liftScale(r *Report, metrics []MetricReport, times float64) (s axisScale, s
 			all = append(all, c.Corrected.Lift, c.by(otherInference(r.Inference)).Lift)
 		}
 	}
-	return scaleOf(all, worth, times), len(all) > 0
+	return page.ScaleOf(all, worth, times), len(all) > 0
 }
 
 // worthOf is how far a scale should reach for a metric.
@@ -66,26 +67,26 @@ func worthOf(m *MetricReport) float64 {
 
 // legend says what the lines of a forest plot are.
 func (p *htmlReport) legend() {
-	p.start("ul", "class", "legend")
+	p.Start("ul", "class", "legend")
 	p.legendItem("decides: "+inferenceName(p.r.Inference), func() {
-		p.line("thick", 0.05, 6, 0.95, 6)
-		p.void("circle", "class", "dot", "cx", "50%", "cy", "6", "r", "4")
+		p.Line("thick", 0.05, 6, 0.95, 6)
+		p.Void("circle", "class", "dot", "cx", "50%", "cy", "6", "r", "4")
 	})
 	other := otherInference(p.r.Inference)
-	p.legendItem(inferenceName(other)+", for comparison", func() { p.line("thin", 0.05, 6, 0.95, 6) })
-	p.legendItem("too small to be worth knowing of", func() { p.box("worth", 0, 1, 0, 12) })
+	p.legendItem(inferenceName(other)+", for comparison", func() { p.Line("thin", 0.05, 6, 0.95, 6) })
+	p.legendItem("too small to be worth knowing of", func() { p.Box("worth", 0, 1, 0, 12) })
 	if p.hasGuardrail() {
-		p.legendItem("loss that a guardrail tolerates", func() { p.line("margin", 0.5, 0, 0.5, 12) })
+		p.legendItem("loss that a guardrail tolerates", func() { p.Line("margin", 0.5, 0, 0.5, 12) })
 		p.legendItem("one-sided, decides whether it holds", func() {
-			p.line("bound", 0.1, 6, 0.95, 6)
-			p.line("bound", 0.1, 2, 0.1, 10)
+			p.Line("bound", 0.1, 6, 0.95, 6)
+			p.Line("bound", 0.1, 2, 0.1, 10)
 		})
 	}
 	p.legendItem("goes on beyond the axis", func() {
-		p.line("thick", 0, 6, 0.7, 6)
-		p.arrow("thick-end", 0.7, 6, true)
+		p.Line("thick", 0, 6, 0.7, 6)
+		p.Arrow("thick-end", 0.7, 6, true)
 	})
-	p.end()
+	p.End()
 }
 
 func (p *htmlReport) hasGuardrail() bool {
@@ -100,34 +101,34 @@ func (p *htmlReport) hasGuardrail() bool {
 }
 
 func (p *htmlReport) legendItem(text string, draw func()) {
-	p.start("li")
-	p.start("svg", "class", "key-sign", "width", "30", "height", "12", "aria-hidden", "true")
+	p.Start("li")
+	p.Start("svg", "class", "key-sign", "width", "30", "height", "12", "aria-hidden", "true")
 	draw()
-	p.end()
-	p.leaf("span", text)
-	p.end()
+	p.End()
+	p.Leaf("span", text)
+	p.End()
 }
 
 // forestGroup writes the rows of a metric below its name.
-func (p *htmlReport) forestGroup(s axisScale, i int, m *MetricReport) {
+func (p *htmlReport) forestGroup(s page.Scale, i int, m *MetricReport) {
 	if len(m.Comparisons) == 0 {
 		return
 	}
-	p.start("tbody")
-	p.start("tr", "class", "group")
-	p.start("th", "colspan", "4", "scope", "rowgroup")
+	p.Start("tbody")
+	p.Start("tr", "class", "group")
+	p.Start("th", "colspan", "4", "scope", "rowgroup")
 	if p.hasSection(m) {
-		p.leaf("a", m.Label, "href", "#"+metricID(i))
+		p.Leaf("a", m.Label, "href", "#"+metricID(i))
 	} else {
-		p.text(m.Label)
+		p.Text(m.Label)
 	}
-	p.leaf("span", forestNote(m), "class", "note")
-	p.end()
-	p.end()
+	p.Leaf("span", forestNote(m), "class", "note")
+	p.End()
+	p.End()
 	for j := range m.Comparisons {
 		p.forestLine(s, m, &m.Comparisons[j])
 	}
-	p.end()
+	p.End()
 }
 
 func forestNote(m *MetricReport) string {
@@ -138,31 +139,31 @@ func forestNote(m *MetricReport) string {
 	return note
 }
 
-func (p *htmlReport) forestLine(s axisScale, m *MetricReport, c *MetricComparison) {
+func (p *htmlReport) forestLine(s page.Scale, m *MetricReport, c *MetricComparison) {
 	row := rowOf(p.r, m, c)
-	p.start("tr")
-	p.leaf("th", c.Treatment, "scope", "row", "class", "key", "title", tooltip(c.Treatment))
-	p.start("td", "class", "draw")
-	if drawable(row.decides) {
-		p.forest(s, forestTicks, &row)
+	p.Start("tr")
+	p.Leaf("th", c.Treatment, "scope", "row", "class", "key", "title", page.Tooltip(c.Treatment))
+	p.Start("td", "class", "draw")
+	if page.Drawable(row.Decides) {
+		p.Forest(s, forestTicks, &row)
 	} else {
-		p.leaf("span", "No interval: "+reasonOf(row.decides), "class", "why", "title", reasonOf(row.decides))
+		p.Leaf("span", "No interval: "+reasonOf(row.Decides), "class", "why", "title", reasonOf(row.Decides))
 	}
-	p.end()
-	p.start("td", "class", "num lift")
-	p.liftCell(row.decides)
-	p.end()
-	p.start("td", "class", "says")
+	p.End()
+	p.Start("td", "class", "num lift")
+	p.liftCell(row.Decides)
+	p.End()
+	p.Start("td", "class", "says")
 	p.chip(c.Verdict.Code)
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 }
 
 // liftCell writes a lift and its interval.
 func (p *htmlReport) liftCell(e stats.Estimate) {
-	p.leaf("strong", pointText(e, liftText))
-	if interval := rangeText(e, liftText); interval != missing {
-		p.leaf("span", " "+interval, "class", "range")
+	p.Leaf("strong", pointText(e, page.Lift))
+	if interval := rangeText(e, page.Lift); interval != page.Missing {
+		p.Leaf("span", " "+interval, "class", "range")
 	}
 }
 
@@ -174,17 +175,30 @@ func reasonOf(e stats.Estimate) string {
 	return "it is not a number"
 }
 
-func rowOf(r *Report, m *MetricReport, c *MetricComparison) forestRow {
+func rowOf(r *Report, m *MetricReport, c *MetricComparison) page.ForestRow {
 	e := c.Corrected.Lift
-	row := forestRow{
-		class: lookOf(c.Verdict.Code).class, decides: e, other: c.by(otherInference(r.Inference)).Lift, limits: limitsOf(m, c),
-		title: fmt.Sprintf("%s, %s: lift %s %s", m.Label, c.Treatment, pointText(e, liftText), rangeText(e, liftText)),
+	row := page.ForestRow{
+		Class: lookOf(c.Verdict.Code).class, Decides: e, Other: c.by(otherInference(r.Inference)).Lift, Limits: limitsOf(m, c),
+		Title: fmt.Sprintf("%s, %s: lift %s %s", m.Label, c.Treatment, pointText(e, page.Lift), rangeText(e, page.Lift)),
 	}
 	if n := c.NonInferiority; n != nil {
-		row.oneSided = n.Lift
-		row.title += fmt.Sprintf(", tolerates %s, at worst %s", liftText(row.limits.margin), n.text())
+		row.OneSided = n.Lift
+		row.Title += fmt.Sprintf(", tolerates %s, at worst %s", page.Lift(row.Limits.Margin), n.text())
 	}
 	return row
+}
+
+// limitsOf are what the lift of a metric is held against.
+func limitsOf(m *MetricReport, c *MetricComparison) page.Limits {
+	n := c.NonInferiority
+	switch {
+	case n == nil:
+		return page.Limits{Worth: m.MinimumEffect}
+	case m.Direction == Decrease:
+		return page.Limits{Margin: n.Margin, HasMargin: true}
+	default:
+		return page.Limits{Margin: -n.Margin, HasMargin: true}
+	}
 }
 
 // funnels draws how many units took each step.
@@ -192,12 +206,12 @@ func (p *htmlReport) funnels() {
 	if len(p.r.Funnels) == 0 {
 		return
 	}
-	p.section("funnels", "Funnels")
-	p.leaf("p", "Units that came so far, as a share of all exposed units. The share of the step before describes the funnel and compares no treatments.", "class", "sub")
+	p.Section("funnels", "Funnels")
+	p.Leaf("p", "Units that came so far, as a share of all exposed units. The share of the step before describes the funnel and compares no treatments.", "class", "sub")
 	for i := range p.r.Funnels {
 		p.funnel(&p.r.Funnels[i])
 	}
-	p.end()
+	p.End()
 }
 
 func (p *htmlReport) funnel(f *FunnelReport) {
@@ -210,41 +224,41 @@ func (p *htmlReport) funnel(f *FunnelReport) {
 	if !(most > 0) {
 		most = 1
 	}
-	s := axisScale{0, min(roundStep(most/5)*math.Ceil(most/roundStep(most/5)-1e-9), 1)}
-	p.leaf("h3", f.Metric)
-	p.start("table", "class", "forest funnel")
-	p.start("thead")
-	p.start("tr")
-	p.leaf("th", "Treatment", "scope", "col")
-	p.start("th", "scope", "col", "aria-label", "Drawing of the share")
-	p.axis(s, 5, false)
-	p.end()
+	s := page.Scale{Low: 0, High: min(page.RoundStep(most/5)*math.Ceil(most/page.RoundStep(most/5)-1e-9), 1)}
+	p.Leaf("h3", f.Metric)
+	p.Start("table", "class", "forest funnel")
+	p.Start("thead")
+	p.Start("tr")
+	p.Leaf("th", "Treatment", "scope", "col")
+	p.Start("th", "scope", "col", "aria-label", "Drawing of the share")
+	p.Axis(s, 5, false)
+	p.End()
 	for _, name := range []string{"Units", "Of all", "Of the step before"} {
-		p.leaf("th", name, "scope", "col", "class", "num")
+		p.Leaf("th", name, "scope", "col", "class", "num")
 	}
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 	for i := range f.Steps {
 		p.funnelStep(s, i, &f.Steps[i])
 	}
-	p.end()
+	p.End()
 }
 
-func (p *htmlReport) funnelStep(s axisScale, i int, step *FunnelStep) {
-	p.start("tbody")
-	p.start("tr", "class", "group")
-	p.leaf("th", strconv.Itoa(i+1)+". "+step.Label, "colspan", "5", "scope", "rowgroup")
-	p.end()
+func (p *htmlReport) funnelStep(s page.Scale, i int, step *FunnelStep) {
+	p.Start("tbody")
+	p.Start("tr", "class", "group")
+	p.Leaf("th", strconv.Itoa(i+1)+". "+step.Label, "colspan", "5", "scope", "rowgroup")
+	p.End()
 	for j, c := range step.Counts {
-		p.start("tr")
-		p.leaf("th", c.Treatment, "scope", "row", "class", "key", "title", tooltip(c.Treatment))
-		p.start("td", "class", "draw")
-		p.bar(s, c.Share, j == 0, fmt.Sprintf("%s, %s: %s", step.Label, c.Treatment, shareText(c.Share)))
-		p.end()
-		p.leaf("td", thousands(c.Units), "class", "num", "data-name", " units")
-		p.leaf("td", shareText(c.Share), "class", "num", "data-name", " of all")
-		p.leaf("td", shareText(c.OfPrevious), "class", "num", "data-name", " of step before")
-		p.end()
+		p.Start("tr")
+		p.Leaf("th", c.Treatment, "scope", "row", "class", "key", "title", page.Tooltip(c.Treatment))
+		p.Start("td", "class", "draw")
+		p.Bar(s, c.Share, j == 0, fmt.Sprintf("%s, %s: %s", step.Label, c.Treatment, page.Share(c.Share)))
+		p.End()
+		p.Leaf("td", page.Thousands(c.Units), "class", "num", "data-name", " units")
+		p.Leaf("td", page.Share(c.Share), "class", "num", "data-name", " of all")
+		p.Leaf("td", page.Share(c.OfPrevious), "class", "num", "data-name", " of step before")
+		p.End()
 	}
-	p.end()
+	p.End()
 }

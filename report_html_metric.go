@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -12,26 +13,26 @@ import (
 // one.
 func (p *htmlReport) metrics() {
 	if len(p.r.Metrics) == 0 {
-		p.section("metrics", "Metrics")
-		p.leaf("p", "The experiment has no metrics: name some in its “metrics”.")
-		p.end()
+		p.Section("metrics", "Metrics")
+		p.Leaf("p", "The experiment has no metrics: name some in its “metrics”.")
+		p.End()
 		return
 	}
-	p.section("metrics", "Metrics")
+	p.Section("metrics", "Metrics")
 	for i := range p.r.Metrics {
 		if p.hasSection(&p.r.Metrics[i]) {
 			p.metric(i, &p.r.Metrics[i])
 		}
 	}
-	p.end()
+	p.End()
 }
 
 func (p *htmlReport) hasSection(m *MetricReport) bool { return m.Step == 0 || p.r.lastStep(m) }
 
 func (p *htmlReport) metric(i int, m *MetricReport) {
-	p.start("section", "class", "metric", "aria-labelledby", metricID(i))
-	p.leaf("h3", m.Label, "id", metricID(i))
-	p.leaf("p", sentence(strings.Join(metricNotes(m), ", "))+". "+effectNote(m), "class", "sub")
+	p.Start("section", "class", "metric", "aria-labelledby", metricID(i))
+	p.Leaf("h3", m.Label, "id", metricID(i))
+	p.Leaf("p", sentence(strings.Join(metricNotes(m), ", "))+". "+effectNote(m), "class", "sub")
 	for j := range m.Comparisons {
 		p.comparisonVerdict(&m.Comparisons[j])
 	}
@@ -39,7 +40,7 @@ func (p *htmlReport) metric(i int, m *MetricReport) {
 	p.estimates(m, u)
 	p.comparisons(m, u)
 	p.overTime(m)
-	p.end()
+	p.End()
 }
 
 func metricID(i int) string { return fmt.Sprint("metric-", i+1) }
@@ -53,28 +54,28 @@ func effectNote(m *MetricReport) string {
 }
 
 func (p *htmlReport) comparisonVerdict(c *MetricComparison) {
-	p.start("p", "class", "finding")
+	p.Start("p", "class", "finding")
 	p.chip(c.Verdict.Code)
-	p.text(" ")
-	p.leaf("strong", c.Treatment)
-	p.text(": " + together(c.Verdict.Text+reasons(c)))
-	p.end()
+	p.Text(" ")
+	p.Leaf("strong", c.Treatment)
+	p.Text(": " + together(c.Verdict.Text+reasons(c)))
+	p.End()
 }
 
 func (p *htmlReport) estimates(m *MetricReport, u metricUnit) {
-	p.startTable("figures", "Estimates of "+m.Label)
-	p.leaf("caption", "Estimates, each with an interval of its own")
+	p.StartTable("figures", "Estimates of "+m.Label)
+	p.Leaf("caption", "Estimates, each with an interval of its own")
 	unit := ""
 	if m.Currency != "" {
 		unit = ", " + m.Currency
 	}
-	p.header(1, "Treatment", "Units", "Estimate"+unit, "Std. error", settingText(p.r.Level)+" interval")
-	p.start("tbody")
+	p.Header(1, "Treatment", "Units", "Estimate"+unit, "Std. error", settingText(p.r.Level)+" interval")
+	p.Start("tbody")
 	for i, e := range m.Estimates {
-		p.row(1, p.treatmentName(i, e.Treatment), thousands(e.Units), pointText(e.Estimate, u.text), u.errorText(e.Estimate), rangeText(e.Estimate, u.text))
+		p.Row(1, p.treatmentName(i, e.Treatment), page.Thousands(e.Units), pointText(e.Estimate, u.text), u.errorText(e.Estimate), rangeText(e.Estimate, u.text))
 	}
-	p.end()
-	p.endTable()
+	p.End()
+	p.EndTable()
 }
 
 // treatmentName marks the control as such.
@@ -92,15 +93,15 @@ func (p *htmlReport) comparisons(m *MetricReport, u metricUnit) {
 	}
 	adjusted := hasAdjustment(*m)
 	guardrail := slices.ContainsFunc(m.Comparisons, func(c MetricComparison) bool { return c.NonInferiority != nil })
-	p.startTable("figures", "Comparisons of "+m.Label)
-	p.leaf("caption", "Comparisons with the control")
+	p.StartTable("figures", "Comparisons of "+m.Label)
+	p.Leaf("caption", "Comparisons with the control")
 	p.comparisonHeader(u, adjusted, guardrail)
-	p.start("tbody")
+	p.Start("tbody")
 	for i := range m.Comparisons {
 		p.comparison(&m.Comparisons[i], u, adjusted, guardrail)
 	}
-	p.end()
-	p.endTable()
+	p.End()
+	p.EndTable()
 }
 
 func (p *htmlReport) comparisonHeader(u metricUnit, adjusted, guardrail bool) {
@@ -108,28 +109,28 @@ func (p *htmlReport) comparisonHeader(u metricUnit, adjusted, guardrail bool) {
 	if unit != "" {
 		unit = ", " + unit
 	}
-	p.start("thead")
-	p.start("tr")
-	p.leaf("th", "Treatment", "scope", "col", "rowspan", "2")
-	p.leaf("th", "Difference"+unit, "scope", "colgroup", "colspan", "2", "class", "num")
-	p.leaf("th", "Lift, %", "scope", "col", "rowspan", "2", "class", "num")
+	p.Start("thead")
+	p.Start("tr")
+	p.Leaf("th", "Treatment", "scope", "col", "rowspan", "2")
+	p.Leaf("th", "Difference"+unit, "scope", "colgroup", "colspan", "2", "class", "num")
+	p.Leaf("th", "Lift, %", "scope", "col", "rowspan", "2", "class", "num")
 	for _, i := range []Inference{p.r.Inference, otherInference(p.r.Inference)} {
-		p.leaf("th", p.inferenceHeader(i), "scope", "colgroup", "colspan", "2", "class", "num")
+		p.Leaf("th", p.inferenceHeader(i), "scope", "colgroup", "colspan", "2", "class", "num")
 	}
-	p.leaf("th", "Corrected p", "scope", "col", "rowspan", "2", "class", "num")
+	p.Leaf("th", "Corrected p", "scope", "col", "rowspan", "2", "class", "num")
 	if adjusted {
-		p.leaf("th", "Variance explained", "scope", "col", "rowspan", "2", "class", "num wraps")
+		p.Leaf("th", "Variance explained", "scope", "col", "rowspan", "2", "class", "num wraps")
 	}
 	if guardrail {
-		p.leaf("th", "Loss at worst", "scope", "col", "rowspan", "2", "class", "num")
+		p.Leaf("th", "Loss at worst", "scope", "col", "rowspan", "2", "class", "num")
 	}
-	p.end()
-	p.start("tr")
+	p.End()
+	p.Start("tr")
 	for _, name := range []string{"estimate", "interval", "interval, %", "p", "interval, %", "p"} {
-		p.leaf("th", name, "scope", "col", "class", "num low")
+		p.Leaf("th", name, "scope", "col", "class", "num low")
 	}
-	p.end()
-	p.end()
+	p.End()
+	p.End()
 }
 
 func (p *htmlReport) inferenceHeader(i Inference) string {
@@ -146,8 +147,8 @@ func (p *htmlReport) inferenceHeader(i Inference) string {
 func (p *htmlReport) comparison(c *MetricComparison, u metricUnit, adjusted, guardrail bool) {
 	by, other := c.by(p.r.Inference), c.by(otherInference(p.r.Inference))
 	cells := []string{
-		c.Treatment, pointText(by.Difference, u.signed), rangeText(by.Difference, u.plain), pointText(by.Lift, liftNumber),
-		rangeText(by.Lift, liftNumber), probability(by.Test), rangeText(other.Lift, liftNumber), probability(other.Test),
+		c.Treatment, pointText(by.Difference, u.signed), rangeText(by.Difference, u.plain), pointText(by.Lift, page.LiftNumber),
+		rangeText(by.Lift, page.LiftNumber), probability(by.Test), rangeText(other.Lift, page.LiftNumber), probability(other.Test),
 	}
 	cells = append(cells, correctedText(&c.Corrected))
 	if adjusted {
@@ -156,29 +157,29 @@ func (p *htmlReport) comparison(c *MetricComparison, u metricUnit, adjusted, gua
 	if guardrail {
 		cells = append(cells, c.NonInferiority.text())
 	}
-	p.row(1, cells...)
+	p.Row(1, cells...)
 }
 
 // explained says how much of the variance the past explains.
 func (a *Adjustment) explained() string {
 	if a == nil {
-		return missing
+		return page.Missing
 	}
 	if !a.Applied {
 		return "not adjusted"
 	}
-	return shareText(a.VarianceReduction)
+	return page.Share(a.VarianceReduction)
 }
 
 // text says what a guardrail's test found.
 func (n *NonInferiority) text() string {
 	if n == nil || n.Lift.Reason != "" {
-		return missing
+		return page.Missing
 	}
 	if n.Holds {
-		return liftText(n.worst()) + ", holds"
+		return page.Lift(n.worst()) + ", holds"
 	}
-	return liftText(n.worst()) + ", not shown"
+	return page.Lift(n.worst()) + ", not shown"
 }
 
 // overTime draws how each comparison came about, on one scale.
@@ -195,43 +196,52 @@ func (p *htmlReport) overTime(m *MetricReport) {
 	if len(drawn) == 0 {
 		return
 	}
-	s := scaleOf(all, worthOf(m), 2.5)
-	p.start("div", "class", "charts")
+	s := page.ScaleOf(all, worthOf(m), 2.5)
+	p.Start("div", "class", "charts")
 	for _, c := range drawn {
 		p.dayFigure(s, m, c)
 	}
-	p.end()
+	p.End()
 }
 
 // liftsOf are the lifts of the days that have an interval.
 func liftsOf(days []DayComparison) []stats.Estimate {
 	var lifts []stats.Estimate
 	for i := range days {
-		if drawable(days[i].Lift) {
+		if page.Drawable(days[i].Lift) {
 			lifts = append(lifts, days[i].Lift)
 		}
 	}
 	return lifts
 }
 
-func (p *htmlReport) dayFigure(s axisScale, m *MetricReport, c *MetricComparison) {
-	lifts := liftsOf(c.Days)
+// momentsOf are the days for a chart of lifts.
+func momentsOf(days []DayComparison) []page.Moment {
+	list := make([]page.Moment, len(days))
+	for i := range days {
+		list[i] = page.Moment{Day: days[i].Day, Value: days[i].Lift}
+	}
+	return list
+}
+
+func (p *htmlReport) dayFigure(s page.Scale, m *MetricReport, c *MetricComparison) {
+	lifts, moments := liftsOf(c.Days), momentsOf(c.Days)
 	last := lifts[len(lifts)-1]
-	title := fmt.Sprintf("%s over time: lift of %s over %s, %s, at the end %s %s", m.Label, c.Treatment, c.Control, period(c.Days), liftText(last.Value), rangeText(last, liftText))
-	p.start("figure")
-	p.start("figcaption")
-	p.leaf("strong", c.Treatment)
-	p.leaf("span", fmt.Sprintf("Lift in %% of %s by day, always-valid %s interval", c.Control, settingText(p.r.Level)))
-	p.end()
-	p.dayChart(s, c.Days, limitsOf(m, c), title)
-	p.leaf("p", period(c.Days)+beyond(s, lifts), "class", "note")
-	p.end()
+	title := fmt.Sprintf("%s over time: lift of %s over %s, %s, at the end %s %s", m.Label, c.Treatment, c.Control, page.Period(moments), page.Lift(last.Value), rangeText(last, page.Lift))
+	p.Start("figure")
+	p.Start("figcaption")
+	p.Leaf("strong", c.Treatment)
+	p.Leaf("span", fmt.Sprintf("Lift in %% of %s by day, always-valid %s interval", c.Control, settingText(p.r.Level)))
+	p.End()
+	p.Chart(s, moments, limitsOf(m, c), true, title)
+	p.Leaf("p", page.Period(moments)+beyond(s, lifts), "class", "note")
+	p.End()
 }
 
 // beyond says that some intervals do not fit the scale.
-func beyond(s axisScale, lifts []stats.Estimate) string {
+func beyond(s page.Scale, lifts []stats.Estimate) string {
 	for _, e := range lifts {
-		if e.Low < s.low || e.High > s.high {
+		if e.Low < s.Low || e.High > s.High {
 			return "; wider intervals are cut off"
 		}
 	}

@@ -6,26 +6,21 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/strataxp/strata/internal/page"
 )
-
-// textWidth is how many columns the text of a report takes at most, unless
-// numbers are very long.
-const textWidth = 100
-
-// nameWidth is how many columns a treatment's key may take in a table.
-const nameWidth = 18
 
 // String prints the report as text of 100 columns, for a terminal.
 func (r *Report) String() string {
 	var out strings.Builder
-	printWrapped(&out, "", fmt.Sprintf("Experiment %s, phase %d, %s, plan version %d", r.Experiment, r.Phase, r.state(), r.Version))
+	page.Paragraph(&out, "", fmt.Sprintf("Experiment %s, phase %d, %s, plan version %d", r.Experiment, r.Phase, r.state(), r.Version))
 	if r.Description != "" {
-		printWrapped(&out, "", r.Description)
+		page.Paragraph(&out, "", r.Description)
 	}
 	out.WriteString("\n")
-	printWrapped(&out, "VERDICT", r.Verdict.Text)
+	page.Paragraph(&out, "VERDICT", r.Verdict.Text)
 	for _, w := range r.Warnings {
-		printWrapped(&out, strings.ToUpper(string(w.Severity)), w.Text)
+		page.Paragraph(&out, strings.ToUpper(string(w.Severity)), w.Text)
 	}
 	out.WriteString("\n")
 	r.printTreatments(&out)
@@ -35,30 +30,16 @@ func (r *Report) String() string {
 	} else {
 		r.printMetrics(&out)
 	}
-	return printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
+	return page.Printable(strings.ReplaceAll(out.String(), "\t", string(utf8.RuneError)))
 }
 
 func (r *Report) printMetrics(out *strings.Builder) {
 	out.WriteString("\n")
-	printWrapped(out, "", r.howToRead())
+	page.Paragraph(out, "", r.howToRead())
 	for i := range r.Metrics {
 		r.printMetric(out, &r.Metrics[i])
 	}
 	r.printBreakdown(out)
-}
-
-// printWrapped prints a text behind a word in the margin.
-func printWrapped(out *strings.Builder, word, text string) {
-	indent := 0
-	if word != "" {
-		indent = max(9, utf8.RuneCountInString(word)+1)
-	}
-	for i, line := range wrap(text, textWidth-indent) {
-		if i > 0 {
-			word = ""
-		}
-		fmt.Fprintf(out, "%-*s%s\n", indent, word, line)
-	}
 }
 
 // state is the status, or what schedule and phase make of it.
@@ -82,9 +63,9 @@ func (r *Report) howToRead() string {
 }
 
 func (r *Report) printTreatments(out *strings.Builder) {
-	t := table{header: []string{"treatment", "units", "share", "expected", "exposed from", "to"}, left: 1}
+	t := page.Table{Header: []string{"treatment", "units", "share", "expected", "exposed from", "to"}, Left: 1}
 	for i, x := range r.Treatments {
-		name := shortened(x.Treatment, nameWidth+6)
+		name := page.Shortened(x.Treatment, page.NameWidth+6)
 		if i == 0 {
 			name += " (control)"
 		}
@@ -92,28 +73,28 @@ func (r *Report) printTreatments(out *strings.Builder) {
 		if r.Units > 0 {
 			share = fmt.Sprintf("%.2f %%", 100*float64(x.Units)/float64(r.Units))
 		}
-		row := []string{name, thousands(x.Units), share, fmt.Sprintf("%.2f %%", 100*x.Expected), "-", "-"}
+		row := []string{name, page.Thousands(x.Units), share, fmt.Sprintf("%.2f %%", 100*x.Expected), "-", "-"}
 		if x.Units > 0 && !x.FirstExposure.IsZero() {
 			row[4], row[5] = x.FirstExposure.UTC().Format("2006-01-02 15:04"), x.LastExposure.UTC().Format("2006-01-02 15:04")
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	t.print(out)
+	t.Print(out)
 }
 
 func (r *Report) printHealth(out *strings.Builder) {
 	h := &r.Health
 	ratio := "Sample ratio: not tested, " + h.SampleRatio.Reason
 	if h.SampleRatio.Reason == "" {
-		ratio = fmt.Sprintf("Sample ratio: p %s for one look", formatP(h.SampleRatio.PValue))
+		ratio = fmt.Sprintf("Sample ratio: p %s for one look", page.Probability(h.SampleRatio.PValue))
 		if h.SequentialSampleRatio.Reason == "" {
-			ratio += fmt.Sprintf(", %s for any number of looks", formatP(h.SequentialSampleRatio.PValue))
+			ratio += fmt.Sprintf(", %s for any number of looks", page.Probability(h.SequentialSampleRatio.PValue))
 		}
 	}
-	printWrapped(out, "", fmt.Sprintf("%s. %s in two treatments left out.", ratio, count(h.Contradictions, "unit", "units")))
+	page.Paragraph(out, "", fmt.Sprintf("%s. %s in two treatments left out.", ratio, page.Count(h.Contradictions, "unit", "units")))
 	for _, x := range h.PrePeriod {
 		if x.Test.Reason == "" {
-			printWrapped(out, "", fmt.Sprintf("Before the experiment the treatments were alike in %s with p %s.", x.Metric, formatP(x.Test.PValue)))
+			page.Paragraph(out, "", fmt.Sprintf("Before the experiment the treatments were alike in %s with p %s.", x.Metric, page.Probability(x.Test.PValue)))
 		}
 	}
 	if !h.Latest.IsZero() {
@@ -129,21 +110,21 @@ func (r *Report) printMetric(out *strings.Builder, m *MetricReport) {
 		return // the table says enough
 	}
 	out.WriteString("\n")
-	printWrapped(out, "", fmt.Sprintf("%s (%s)", m.Label, strings.Join(metricNotes(m), ", ")))
-	t := table{header: []string{"treatment", "units", "estimate", "std. error", "difference", "interval"}, left: 1}
+	page.Paragraph(out, "", fmt.Sprintf("%s (%s)", m.Label, strings.Join(metricNotes(m), ", ")))
+	t := page.Table{Header: []string{"treatment", "units", "estimate", "std. error", "difference", "interval"}, Left: 1}
 	for i, e := range m.Estimates {
-		row := []string{shortened(e.Treatment, nameWidth), thousands(e.Units), valueText(e.Estimate), seText(e.Estimate), "", ""}
+		row := []string{page.Shortened(e.Treatment, page.NameWidth), page.Thousands(e.Units), valueText(e.Estimate), seText(e.Estimate), "", ""}
 		if i > 0 {
 			c := &m.Comparisons[i-1]
-			row[4], row[5] = signed(c.by(r.Inference).Difference), intervalText(c.by(r.Inference).Difference, number)
+			row[4], row[5] = signed(c.by(r.Inference).Difference), intervalText(c.by(r.Inference).Difference, page.Number)
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	t.print(out)
+	t.Print(out)
 	r.printIntervals(out, m)
 	for i := range m.Comparisons {
 		c := &m.Comparisons[i]
-		printWrapped(out, "  "+shortened(c.Treatment, nameWidth)+":", c.Verdict.Text+reasons(c))
+		page.Paragraph(out, "  "+page.Shortened(c.Treatment, page.NameWidth)+":", c.Verdict.Text+reasons(c))
 	}
 }
 
@@ -158,20 +139,20 @@ func (r *Report) printIntervals(out *strings.Builder, m *MetricReport) {
 	if !slices.ContainsFunc(m.Comparisons, func(c MetricComparison) bool { return c.Test.Reason == "" }) {
 		return
 	}
-	t := table{header: []string{"", "lift", names[kinds[0]], "p", "corrected p", names[kinds[1]], "p"}, left: 1}
+	t := page.Table{Header: []string{"", "lift", names[kinds[0]], "p", "corrected p", names[kinds[1]], "p"}, Left: 1}
 	for i := range m.Comparisons {
 		c := &m.Comparisons[i]
 		first, second := c.by(kinds[0]), c.by(kinds[1])
 		corrected := "-"
 		if first.Test.Reason == "" {
-			corrected = formatP(c.Corrected.PValue)
+			corrected = page.Probability(c.Corrected.PValue)
 		}
-		t.rows = append(t.rows, []string{
-			shortened(c.Treatment, nameWidth), signedPercent(first.Lift), intervalText(first.Lift, percentText), pText(first.Test),
+		t.Rows = append(t.Rows, []string{
+			page.Shortened(c.Treatment, page.NameWidth), signedPercent(first.Lift), intervalText(first.Lift, percentText), pText(first.Test),
 			corrected, intervalText(second.Lift, percentText), pText(second.Test),
 		})
 	}
-	t.print(out)
+	t.Print(out)
 }
 
 // reasons says what is missing from a comparison, where the verdict does not.
@@ -265,34 +246,34 @@ func (r *Report) printFunnel(out *strings.Builder, metric string) {
 
 // printWide has a column for each treatment.
 func (f *FunnelReport) printWide(out *strings.Builder) {
-	t := table{header: []string{"step"}, left: 1}
+	t := page.Table{Header: []string{"step"}, Left: 1}
 	for n, s := range f.Steps {
-		row := []string{fmt.Sprintf("%d %s", n+1, shortened(s.Label, nameWidth))}
+		row := []string{fmt.Sprintf("%d %s", n+1, page.Shortened(s.Label, page.NameWidth))}
 		for _, c := range s.Counts {
 			if n == 0 {
-				t.header = append(t.header, shortened(c.Treatment, nameWidth))
+				t.Header = append(t.Header, page.Shortened(c.Treatment, page.NameWidth))
 			}
-			row = append(row, fmt.Sprintf("%s %5.1f %% %5.1f %%", thousands(c.Units), 100*c.Share, 100*c.OfPrevious))
+			row = append(row, fmt.Sprintf("%s %5.1f %% %5.1f %%", page.Thousands(c.Units), 100*c.Share, 100*c.OfPrevious))
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	t.print(out)
+	t.Print(out)
 }
 
 // printLong has a line for each treatment and step.
 func (f *FunnelReport) printLong(out *strings.Builder) {
-	t := table{header: []string{"step", "treatment", "units", "share", "of the step before"}, left: 2}
+	t := page.Table{Header: []string{"step", "treatment", "units", "share", "of the step before"}, Left: 2}
 	for n, s := range f.Steps {
 		for j, c := range s.Counts {
 			label := ""
 			if j == 0 {
-				label = fmt.Sprintf("%d %s", n+1, shortened(s.Label, 2*nameWidth))
+				label = fmt.Sprintf("%d %s", n+1, page.Shortened(s.Label, 2*page.NameWidth))
 			}
-			t.rows = append(t.rows, []string{label, shortened(c.Treatment, nameWidth), thousands(c.Units),
+			t.Rows = append(t.Rows, []string{label, page.Shortened(c.Treatment, page.NameWidth), page.Thousands(c.Units),
 				fmt.Sprintf("%.1f %%", 100*c.Share), fmt.Sprintf("%.1f %%", 100*c.OfPrevious)})
 		}
 	}
-	t.print(out)
+	t.Print(out)
 }
 
 func (r *Report) printBreakdown(out *strings.Builder) {
@@ -301,11 +282,11 @@ func (r *Report) printBreakdown(out *strings.Builder) {
 		return
 	}
 	out.WriteString("\n")
-	printWrapped(out, "", fmt.Sprintf("By %s (p is corrected over all of these comparisons; a clear one is a question for a new experiment)", b.Attribute))
-	t := table{header: []string{b.Attribute, "units", "metric", "treatment", "lift", "interval", "corrected p"}, left: 1}
+	page.Paragraph(out, "", fmt.Sprintf("By %s (p is corrected over all of these comparisons; a clear one is a question for a new experiment)", b.Attribute))
+	t := page.Table{Header: []string{b.Attribute, "units", "metric", "treatment", "lift", "interval", "corrected p"}, Left: 1}
 	for i := range b.Segments {
 		s := &b.Segments[i]
-		name, units := s.Value, thousands(s.Units)
+		name, units := s.Value, page.Thousands(s.Units)
 		if name == "" {
 			name = "(none)"
 		}
@@ -314,18 +295,18 @@ func (r *Report) printBreakdown(out *strings.Builder) {
 				c := &s.Metrics[j].Comparisons[k]
 				corrected := "-"
 				if c.Corrected.Family > 0 {
-					corrected = formatP(c.Corrected.PValue)
+					corrected = page.Probability(c.Corrected.PValue)
 				}
-				t.rows = append(t.rows, []string{
-					shortened(name, nameWidth-4), units, shortened(s.Metrics[j].Label, nameWidth-4), shortened(c.Treatment, nameWidth-4),
+				t.Rows = append(t.Rows, []string{
+					page.Shortened(name, page.NameWidth-4), units, page.Shortened(s.Metrics[j].Label, page.NameWidth-4), page.Shortened(c.Treatment, page.NameWidth-4),
 					signedPercent(c.Corrected.Lift), intervalText(c.Corrected.Lift, percentText), corrected,
 				})
 				name, units = "", ""
 			}
 		}
 	}
-	t.print(out)
+	t.Print(out)
 	if b.Others > 0 {
-		fmt.Fprintf(out, "  %s with %s more are left out.\n", count(b.OtherUnits, "unit", "units"), count(int64(b.Others), "value", "values"))
+		fmt.Fprintf(out, "  %s with %s more are left out.\n", page.Count(b.OtherUnits, "unit", "units"), page.Count(int64(b.Others), "value", "values"))
 	}
 }

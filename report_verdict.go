@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -123,7 +124,7 @@ func (d *Corrected) effect(m *MetricReport) string {
 	if d.Lift.Reason == "" {
 		return percentText(d.Lift.Value) + " " + intervalText(d.Lift, percentText)
 	}
-	return signed(d.Difference) + " " + intervalText(d.Difference, number) + inUnits(m)
+	return signed(d.Difference) + " " + intervalText(d.Difference, page.Number) + inUnits(m)
 }
 
 // possible says what an interval without a result allows.
@@ -132,7 +133,7 @@ func (d *Corrected) possible(m *MetricReport) string {
 	case d.Lift.Reason == "":
 		return fmt.Sprintf(", %s to %s is possible", percentText(d.Lift.Low), percentText(d.Lift.High))
 	case d.Difference.Reason == "":
-		return fmt.Sprintf(", a difference of %s to %s%s is possible", number(d.Difference.Low), number(d.Difference.High), inUnits(m))
+		return fmt.Sprintf(", a difference of %s to %s%s is possible", page.Number(d.Difference.Low), page.Number(d.Difference.High), inUnits(m))
 	default:
 		return " (" + d.Difference.Reason + ")"
 	}
@@ -160,7 +161,7 @@ func (b *reportBuilder) undecided(m *MetricReport, c *MetricComparison, why stri
 		v.Text = fmt.Sprintf("%s; a lift of %s would take more than a year: give it more traffic, or ask for less", why, percent(target(m, c)))
 	default:
 		v.Days = days
-		v.Text = fmt.Sprintf("keep running about %s: %s", count(int64(days), "more day", "more days"), why)
+		v.Text = fmt.Sprintf("keep running about %s: %s", page.Count(int64(days), "more day", "more days"), why)
 	}
 	if end := b.experiment.Schedule.End; v.Days > 0 && !end.IsZero() && b.now.AddDate(0, 0, v.Days).After(end) {
 		v.Text += fmt.Sprintf("; it ends on %s, before that", end.UTC().Format("2006-01-02"))
@@ -273,7 +274,7 @@ func (b *reportBuilder) overall() Verdict {
 		return Verdict{Code: b.openCode(), Text: "No unit has been exposed yet."}
 	}
 	if len(b.report.Treatments) < 2 || len(b.report.Metrics) == 0 {
-		return Verdict{Code: b.openCode(), Text: "There is nothing to compare: the experiment has " + count(int64(len(b.report.Treatments)), "treatment", "treatments") + " and " + count(int64(len(b.report.Metrics)), "metric", "metrics") + "."}
+		return Verdict{Code: b.openCode(), Text: "There is nothing to compare: the experiment has " + page.Count(int64(len(b.report.Treatments)), "treatment", "treatments") + " and " + page.Count(int64(len(b.report.Metrics)), "metric", "metrics") + "."}
 	}
 	codes := make(map[VerdictCode]int)
 	var sentences []string
@@ -360,7 +361,7 @@ func (s *standing) sum(treatment string, open VerdictCode) (VerdictCode, string)
 	case len(s.wins) > 0:
 		return VerdictWin, fmt.Sprintf("%s wins on %s%s", treatment, wins, tail)
 	case s.open > 0 && s.days > 0:
-		return open, fmt.Sprintf("%s: keep running about %s%s", treatment, count(int64(s.days), "more day", "more days"), tail)
+		return open, fmt.Sprintf("%s: keep running about %s%s", treatment, page.Count(int64(s.days), "more day", "more days"), tail)
 	case s.open > 0 && open == VerdictKeepRunning:
 		return open, fmt.Sprintf("%s: keep running, nothing is clear yet%s", treatment, tail)
 	case s.open > 0:

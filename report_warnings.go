@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/stats"
 )
 
@@ -21,11 +22,11 @@ func (b *reportBuilder) warnSampleRatio() {
 	once, always := h.SampleRatio.Test, h.SequentialSampleRatio.Test
 	switch {
 	case once.Reason == "" && once.PValue < sampleRatioAlarm:
-		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch (p %s): the treatments' sizes do not fit the weights, so units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", formatP(once.PValue))
+		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch (p %s): the treatments' sizes do not fit the weights, so units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", page.Probability(once.PValue))
 	case always.Reason == "" && always.PValue < sampleRatioAlarm:
-		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch on an earlier day (sequential p %s): for a while units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", formatP(always.PValue))
+		b.add(Alarm, WarnSampleRatio, "sample ratio mismatch on an earlier day (sequential p %s): for a while units were lost or added in a way that depends on the treatment; the results are not to be trusted until the cause is found", page.Probability(always.PValue))
 	case once.Reason == "" && once.PValue < sampleRatioCaution:
-		b.add(Caution, WarnSampleRatio, "the sample ratio is unusual (p %s): by chance one experiment in a hundred looks like this; look for units that are lost in one treatment", formatP(once.PValue))
+		b.add(Caution, WarnSampleRatio, "the sample ratio is unusual (p %s): by chance one experiment in a hundred looks like this; look for units that are lost in one treatment", page.Probability(once.PValue))
 	}
 }
 
@@ -71,7 +72,7 @@ func (b *reportBuilder) warnPrePeriod() {
 			}
 		}
 		if p < prePeriodAlarm {
-			b.add(Alarm, WarnPrePeriod, "%s: treatments differed before the experiment (p %s), so it is not the treatment that makes them differ now; look for a broken draw or for effects of an earlier experiment", x.Metric, formatP(p))
+			b.add(Alarm, WarnPrePeriod, "%s: treatments differed before the experiment (p %s), so it is not the treatment that makes them differ now; look for a broken draw or for effects of an earlier experiment", x.Metric, page.Probability(p))
 		}
 	}
 }
@@ -86,7 +87,7 @@ func (b *reportBuilder) warnLosses() {
 	}
 	severity, tail := Note, ""
 	if l := b.report.Health.Losses; l.Reason == "" && l.PValue < lossesAlarm {
-		severity, tail = Alarm, fmt.Sprintf(", more in some treatments than in others (p %s)", formatP(l.PValue))
+		severity, tail = Alarm, fmt.Sprintf(", more in some treatments than in others (p %s)", page.Probability(l.PValue))
 	}
 	b.add(severity, WarnLosses, "%d units lost events for want of room, and %d may have lost some%s", shed, uncertain, tail)
 }
@@ -112,7 +113,7 @@ func (b *reportBuilder) warnMissing(m *MetricReport) {
 		table = append(table, []int64{m.Estimates[i].Units, t.Units - m.Estimates[i].Units})
 	}
 	if r := stats.ChiSquareTable(table); r.Reason == "" && r.PValue < sampleRatioAlarm {
-		b.add(Caution, WarnMissing, "%s: the treatments differ in how many units have a value (p %s), so their means are over different kinds of units; use a ratio", m.Metric, formatP(r.PValue))
+		b.add(Caution, WarnMissing, "%s: the treatments differ in how many units have a value (p %s), so their means are over different kinds of units; use a ratio", m.Metric, page.Probability(r.PValue))
 	}
 }
 
@@ -127,7 +128,7 @@ func (b *reportBuilder) warnFew(m *MetricReport) {
 	}
 	for _, c := range m.Comparisons {
 		if c.Test.Reason == "" && !c.arms.evidence.share && c.arms.evidence.units < alwaysEvidence {
-			b.add(Caution, WarnFew, "%s: %s or the control rests on hardly more than %s, too few for interval and p-value to be exact; a cap helps against few heavy ones", m.Label, c.Treatment, count(int64(math.Ceil(c.arms.evidence.units)), "unit", "units"))
+			b.add(Caution, WarnFew, "%s: %s or the control rests on hardly more than %s, too few for interval and p-value to be exact; a cap helps against few heavy ones", m.Label, c.Treatment, page.Count(int64(math.Ceil(c.arms.evidence.units)), "unit", "units"))
 			return
 		}
 	}
@@ -143,7 +144,7 @@ func (b *reportBuilder) warnDenominator(m *MetricReport) {
 		control := b.moments(b.results.Treatments, def, b.report.Treatments[0].Treatment, 0)
 		treated := b.moments(b.results.Treatments, def, t.Treatment, 0)
 		if c := stats.Compare(stats.GroupMean(control, 1), stats.GroupMean(treated, 1), stats.Options{}); c.Test.PValue < sampleRatioAlarm {
-			b.add(Caution, WarnDenominator, "%s: %s changes what it is divided by (%s a unit, p %s), so the ratio may rise although its numerator falls; look at both", m.Metric, t.Treatment, signedPercent(c.Lift), formatP(c.Test.PValue))
+			b.add(Caution, WarnDenominator, "%s: %s changes what it is divided by (%s a unit, p %s), so the ratio may rise although its numerator falls; look at both", m.Metric, t.Treatment, signedPercent(c.Lift), page.Probability(c.Test.PValue))
 		}
 	}
 }
@@ -190,7 +191,7 @@ func (b *reportBuilder) warnReading() {
 	}
 	var young []string
 	for _, x := range h.Immature {
-		young = append(young, fmt.Sprintf("%s of %s", count(x.Units, "unit", "units"), x.Metric))
+		young = append(young, fmt.Sprintf("%s of %s", page.Count(x.Units, "unit", "units"), x.Metric))
 	}
 	if len(young) > 0 {
 		what := "count all the same, with less time than the others (ReportOptions.CompleteWindows leaves them out)"

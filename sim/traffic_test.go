@@ -62,7 +62,7 @@ func visitorOf(u *strata.Unit) string {
 	return visitor
 }
 
-func play(t require.TestingT, ctx context.Context, m *sim.Model, o sim.TrafficOptions, s sim.Site) {
+func play(ctx context.Context, t require.TestingT, m *sim.Model, o sim.TrafficOptions, s sim.Site) {
 	traffic, err := sim.NewTraffic(m, o)
 	require.NoError(t, err)
 	require.NoError(t, traffic.Run(ctx, s))
@@ -76,7 +76,7 @@ func TestSameSeedSameActs(t *testing.T) {
 			o.Seed++
 		}
 		j := newJournal(nil)
-		play(t, t.Context(), sim.Shop(), o, j)
+		play(t.Context(), t, sim.Shop(), o, j)
 		logs[i] = j.all.String()
 	}
 	require.NotEmpty(t, logs[0])
@@ -88,7 +88,7 @@ func TestSameSeedSameActs(t *testing.T) {
 // is seen. It is allowed, and told in the change log.
 func TestSeedsKeepTheirMeaning(t *testing.T) {
 	j := newJournal(nil)
-	play(t, t.Context(), sim.Shop(), sim.TrafficOptions{Visitors: 2, Meets: map[string]string{"x": "land"}, Prefix: "p-"}, j)
+	play(t.Context(), t, sim.Shop(), sim.TrafficOptions{Visitors: 2, Meets: map[string]string{"x": "land"}, Prefix: "p-"}, j)
 	first, _, _ := strings.Cut(j.all.String(), "\n")
 	second, rest, _ := strings.Cut(first, " ")
 	require.Equal(t, "1768123355", second[:10], "seconds: the digits beyond may differ with the processor's arithmetic")
@@ -174,7 +174,7 @@ func TestActsAreConsistent(t *testing.T) {
 			Meets:  map[string]string{"x": "view"}, Effects: []sim.Effect{{Experiment: "x", Treatment: "on", From: "view", To: "add_to_cart", Weight: 5, Basket: 1.1}},
 		}
 		c := &checker{t: t, o: o, m: m, sessions: map[string]string{}, users: map[string]string{}, orders: map[string]bool{}, seen: &seen}
-		play(t, context.Background(), m, o, c)
+		play(context.Background(), t, m, o, c)
 	})
 	for i, what := range []string{"meetings", "purchases", "users", "second devices", "second visits"} {
 		require.Positive(t, seen[i], what)
@@ -186,7 +186,7 @@ func TestVisitorsAreIndependent(t *testing.T) {
 	o := sim.TrafficOptions{Seed: seed.Of(t), Visitors: 400, Meets: map[string]string{"x": "land"},
 		Effects: []sim.Effect{{Experiment: "x", Treatment: "on", From: "land", To: "leave", Weight: 0.1, Basket: 2}}}
 	plain := newJournal(func(*strata.Unit) string { return "" })
-	play(t, t.Context(), sim.Shop(), o, plain)
+	play(t.Context(), t, sim.Shop(), o, plain)
 	odd := func(u *strata.Unit) bool { return strings.HasSuffix(visitorOf(u), "1") }
 	some := newJournal(func(u *strata.Unit) string {
 		if odd(u) {
@@ -194,7 +194,7 @@ func TestVisitorsAreIndependent(t *testing.T) {
 		}
 		return ""
 	})
-	play(t, t.Context(), sim.Shop(), o, some)
+	play(t.Context(), t, sim.Shop(), o, some)
 	changed := 0
 	for visitor, log := range plain.by {
 		if strings.HasSuffix(visitor, "1") {
@@ -231,7 +231,7 @@ func TestEffectsAreWhatTheySay(t *testing.T) {
 	run := func(treatment string, e sim.Effect) *funnel {
 		f := &funnel{treatment: treatment, totals: map[string]int64{}}
 		e.Experiment, e.Treatment = "x", "on"
-		play(t, t.Context(), m, sim.TrafficOptions{Seed: seed.Of(t), Visitors: 20_000, Meets: map[string]string{"x": "checkout"}, Effects: []sim.Effect{e}}, f)
+		play(t.Context(), t, m, sim.TrafficOptions{Seed: seed.Of(t), Visitors: 20_000, Meets: map[string]string{"x": "checkout"}, Effects: []sim.Effect{e}}, f)
 		return f
 	}
 	weight := sim.Effect{From: "checkout", To: "pay", Weight: 1.5}
@@ -251,7 +251,7 @@ func TestFirstVisitsFollowTheSeasons(t *testing.T) {
 	m := sim.Shop()
 	m.Returns, m.Bots, m.Heavy = sim.Returns{}, sim.Bots{}, sim.Heavy{}
 	hours, weekdays := make([]float64, 24), make([]float64, 7)
-	play(t, t.Context(), m, sim.TrafficOptions{Seed: seed.Of(t), Visitors: 30_000, Meets: map[string]string{"x": "land"}}, meeting(func(at time.Time) {
+	play(t.Context(), t, m, sim.TrafficOptions{Seed: seed.Of(t), Visitors: 30_000, Meets: map[string]string{"x": "land"}}, meeting(func(at time.Time) {
 		hours[at.Hour()]++
 		weekdays[at.Weekday()]++
 	}))

@@ -1,8 +1,8 @@
-package strata
+package page
 
-// reportStyle is the style of the page. It must hold neither & nor <, which
+// style is the style of the page. It must hold neither & nor <, which
 // would need escaping.
-const reportStyle = `
+const style = `
 :root {
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1b2129; --soft: #59636e; --faint: #e3e7ec; --shade: #f4f6f8; --worth: #eceff3; --tick: #e6eaee;
