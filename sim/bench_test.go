@@ -36,3 +36,18 @@ func BenchmarkTraffic(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRun is a run of the whole pipeline: engine, store and reports.
+func BenchmarkRun(b *testing.B) {
+	o := shopOptions()
+	o.Runs, o.Effects, o.Workers = 1, nil, 1
+	plan := shopPlan(b)
+	b.ReportAllocs()
+	var acts int64
+	for b.Loop() {
+		f, err := sim.Run(b.Context(), plan, sim.Shop(), o)
+		require.NoError(b, err)
+		acts += f.Acts
+	}
+	b.ReportMetric(float64(acts)/b.Elapsed().Seconds(), "acts/s")
+}

@@ -8,3 +8,6 @@ func MostUnderWay(t *Traffic, s Site) (most int) {
 	}
 	return most
 }
+
+// Notes says what findings give reason to say.
+func Notes(f *Findings) []string { return f.notes() }
