@@ -44,6 +44,10 @@ type ExperimentFindings struct {
 	Units    Mean    `json:"units"`
 	Expected float64 `json:"expected"`
 
+	// PlannedUnits is the number of units that the always-valid intervals are tuned
+	// for: that of the experiment's analysis, or 5,000.
+	PlannedUnits int64 `json:"planned_units"`
+
 	// Contradictions is how many units of a run met two treatments.
 	Contradictions Mean `json:"contradictions"`
 
@@ -73,9 +77,12 @@ type ComparisonFindings struct {
 	True Mean `json:"true"`
 
 	// Lift is the estimate at the end, Bias what it is off the true lift by. Runs
-	// without an estimate are left out.
-	Lift Mean `json:"lift"`
-	Bias Mean `json:"bias"`
+	// without an estimate are left out. A lift is a ratio, whose mean is above the
+	// truth where the control has few units: by RatioBias, about, which is no fault
+	// of the plan.
+	Lift      Mean    `json:"lift"`
+	Bias      Mean    `json:"bias"`
+	RatioBias float64 `json:"ratio_bias"`
 
 	// Covered is the share of intervals for one look at the end, of those there
 	// are, that hold the true lift, AlwaysCovered that of always-valid ones.

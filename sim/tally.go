@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/strataxp/strata"
@@ -80,6 +81,7 @@ func (s *setup) experimentFindings(r *results, i int) ExperimentFindings {
 		Decided:           share(func(o *experimentOutcome) bool { return o.decided }),
 	}
 	f.Expected = s.expected(r, i)
+	f.PlannedUnits = cmp.Or(s.met[f.Experiment].Analysis.PlannedUnits, stats.DefaultTuningN)
 	for j := range r.outcomes[0].experiments[i].comparisons {
 		f.Comparisons = append(f.Comparisons, s.comparisonFindings(r, i, j, f.Expected))
 	}
@@ -121,6 +123,10 @@ func (s *setup) comparisonFindings(r *results, i, j int, expected float64) Compa
 	f.True = r.lift(worldKey{key, first.control, ""}, worldKey{key, first.treatment, ""}, first.metric)
 	f.Lift = meanOf(n, func(run int) (float64, bool) { return of(run).end.Value, !of(run).end.NoValue })
 	f.Bias = Mean{f.Lift.Value - f.True.Value, math.Hypot(f.Lift.SE, f.True.SE)}
+	f.RatioBias = (1 + f.True.Value) * meanOf(n, func(run int) (float64, bool) {
+		c := of(run)
+		return c.se * c.se / (c.mean * c.mean), c.mean != 0
+	}).Value
 	covered := func(get func(*comparisonOutcome) stats.Estimate) Mean {
 		return shareOf(n, func(run int) (bool, bool) {
 			e := get(of(run))
