@@ -60,7 +60,7 @@ func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignme
 // planOf returns what a process has as a version: one that a failover has taken
 // since, where the process cannot know better; nil where there is none.
 func (w *world) planOf(p *process, version int64) *publication {
-	if lost := w.lost[version]; lost != nil && !w.knowledge(p).After(lost.gone) {
+	if lost := w.lost[version]; lost != nil && !p.link.heardSince(lost.gone) {
 		return lost
 	}
 	return w.plans[version]

@@ -43,6 +43,7 @@ type link struct {
 	dead   bool
 	faults []outage
 	asked  []time.Time // when the newest calls of PlansInEffect began
+	heard  time.Time   // when the newest of them began that was answered
 	hits   map[string]int
 }
 
@@ -191,14 +192,20 @@ func (l *link) Plan(ctx context.Context, params strata.PlanParams) (v strata.Pla
 
 // PlansInEffect implements strata.PlanStore.
 func (l *link) PlansInEffect(ctx context.Context, params strata.PlansInEffectParams) (list []strata.PlanVersion, err error) {
+	began := time.Now()
 	l.mu.Lock()
-	l.asked = append(l.asked, time.Now())
+	l.asked = append(l.asked, began)
 	l.asked = l.asked[max(0, len(l.asked)-16):]
 	l.mu.Unlock()
 	err = l.call(ctx, "PlansInEffect", "", func() (err error) {
 		list, err = l.cluster.now().PlansInEffect(ctx, params)
 		return err
 	})
+	if err == nil {
+		l.mu.Lock()
+		l.heard = began
+		l.mu.Unlock()
+	}
 	return list, err
 }
 
@@ -264,6 +271,14 @@ func (l *link) Confirmed(ctx context.Context, params strata.ConfirmedParams) (la
 		return nil
 	})
 	return last, err
+}
+
+// heardSince reports whether a call of PlansInEffect was answered that began behind
+// an instant.
+func (l *link) heardSince(at time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard.After(at)
 }
 
 // askedBefore returns when the newest call of PlansInEffect began that did so

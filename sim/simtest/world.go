@@ -145,7 +145,7 @@ func (w *world) settle() {
 		}
 	}
 	w.desk.heal()
-	w.sleep(10 * time.Minute) // back-off, what dead processes left, and the standby
+	w.sleep(25 * time.Minute) // back-off, refreshes, what dead processes left, and the standby
 	w.agree()
 	w.checkReports()
 	w.checkIdle()
