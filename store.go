@@ -237,7 +237,7 @@ type ExposedParams struct {
 
 // ExposedUnit is an entry of [ExposureStore.Exposed].
 type ExposedUnit struct {
-	Sequence  int64 // rises from entry to entry, above 0
+	Sequence  int64 // rises from entry to entry, above 0; no number is given twice, not even after a failover
 	Hash      uint64
 	Treatment string
 	Version   int64 // of the plan that assigned, as in the exposure

@@ -120,6 +120,8 @@ func (p *pair) fail(t *testing.T) {
 	ctx := t.Context()
 	require.NoError(t, p.b.PauseReceiver(ctx))
 	p.write(t, 21, 40)
+	seen := p.numbers(t, 0)
+	require.NotEmpty(t, seen)
 	p.a.Stop(t, pgtest.Killed)
 	require.NoError(t, p.b.Promote(ctx))
 	require.Eventually(t, func() bool {
@@ -131,6 +133,9 @@ func (p *pair) fail(t *testing.T) {
 	_, err = p.drain(ctx, 7)
 	require.NoError(t, err)
 	p.require(t, 50, nil, nil)
+	all := p.numbers(t, 0)
+	require.Greater(t, len(all), len(seen))
+	require.Equal(t, all, p.numbers(t, seen[len(seen)-1]), "the old primary numbered exposures that the new one has numbered anew: who follows the list must be told of them")
 
 	require.NoError(t, p.a.Rejoin(ctx, p.b.Server))
 	require.NoError(t, p.a.CaughtUp(ctx, p.b.Server))
@@ -138,6 +143,16 @@ func (p *pair) fail(t *testing.T) {
 	require.NoError(t, p.a.Promote(ctx))
 	_, err = p.confirmed(ctx)
 	require.ErrorContains(t, err, "no standby confirms", "both are primaries")
+}
+
+// numbers lists the numbers of exposures behind one.
+func (p *pair) numbers(t *testing.T, after int64) (list []int64) {
+	t.Helper()
+	for x, err := range p.store.Exposed(t.Context(), strata.ExposedParams{Experiment: "e", After: after}) {
+		require.NoError(t, err)
+		list = append(list, x.Sequence)
+	}
+	return list
 }
 
 // Somebody cancels the wait for a synchronous standby: the server reports success,

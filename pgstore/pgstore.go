@@ -31,6 +31,8 @@ type Store struct {
 
 	ready atomic.Bool // the schema was found to be of this version
 
+	tellsTimeline, noTimeline atomic.Bool // once it is known
+
 	mu       sync.Mutex
 	closed   bool
 	watchers map[*pgx.Conn]context.CancelFunc

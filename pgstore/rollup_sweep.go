@@ -146,12 +146,12 @@ func (s *Store) recomputed(ctx context.Context) (share float64, err error) {
 			if err := tx.QueryRow(ctx, s.sql(`select last_sequence from {schema}.subject where subject = $1::integer`), subject).Scan(&last); err != nil {
 				return err
 			}
-			all += float64(last)
+			all += float64(last % numbersPerTimeline)
 			switch {
 			case subject < at:
-				done += float64(last)
-			case subject == at:
-				done += float64(min(sequence, last))
+				done += float64(last % numbersPerTimeline)
+			case subject == at && sequence/numbersPerTimeline == last/numbersPerTimeline:
+				done += float64(min(sequence, last) % numbersPerTimeline)
 			}
 		}
 		if all > 0 {

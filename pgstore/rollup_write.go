@@ -240,7 +240,13 @@ func (r *rolling) advanceSubjects(ctx context.Context, fresh, known map[int32][]
 	}
 	var subject int32
 	var sequence int64
-	err = scanRows(ctx, r.tx, r.store.sql(advanceSubjects), []any{string(document)}, []any{&subject, &sequence}, func() { last[subject] = sequence })
+	timeline := int64(0)
+	if len(fresh)+len(known) > 0 {
+		if timeline, err = r.store.timelineOf(ctx, r.tx); err != nil {
+			return nil, err
+		}
+	}
+	err = scanRows(ctx, r.tx, r.store.sql(advanceSubjects), []any{string(document), timeline * numbersPerTimeline}, []any{&subject, &sequence}, func() { last[subject] = sequence })
 	return last, err
 }
 
@@ -250,7 +256,7 @@ with changes as (
 ), locked as (
     select s.subject from {schema}.subject s where s.subject in (select subject from changes) order by s.subject for update
 )
-update {schema}.subject s set last_sequence = last_sequence + c.fresh, latest = greatest(s.latest, c.latest)
+update {schema}.subject s set last_sequence = case when c.fresh > 0 then greatest(s.last_sequence, $2::bigint) else s.last_sequence end + c.fresh, latest = greatest(s.latest, c.latest)
 from changes c join locked using (subject) where s.subject = c.subject
 returning s.subject, s.last_sequence`
 

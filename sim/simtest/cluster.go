@@ -17,11 +17,11 @@ type cluster struct {
 	standby bool
 	lag     time.Duration // of the standby
 
-	mu       sync.Mutex
-	store    strata.Store
-	log      []entry
-	exposed  map[subject][]exposed // by unit and phase, in the order of arrival
-	failures []string              // what the store has done wrong
+	mu        sync.Mutex
+	store     strata.Store
+	log       []entry
+	exposed   map[subject][]exposed // by unit and phase, in the order of arrival
+	timelines []map[subject]int64   // for each failover, the last numbers of exposures that the standby had
 }
 
 // entry is something that the store has taken in.
@@ -147,8 +147,61 @@ func (c *cluster) failOver(ctx context.Context) (forgot, plans int, err error) {
 		c.log = append(c.log, e)
 		c.index(e)
 	}
-	c.store = store
-	return forgot, plans, nil
+	had, err := numbers(ctx, store, log)
+	c.store, c.timelines = store, append(c.timelines, had)
+	return forgot, plans, err
+}
+
+// numbers returns the last numbers of exposures that a store has, by phase of the
+// experiments that a log knows.
+func numbers(ctx context.Context, store strata.Store, log []entry) (map[subject]int64, error) {
+	had := make(map[subject]int64)
+	for _, e := range log {
+		if e.batch == nil {
+			continue
+		}
+		for i := range e.batch.Records {
+			if x, ok := e.batch.Records[i].Event.(strata.Exposure); ok {
+				had[subject{experiment: x.Experiment, phase: x.Phase}] = 0
+			}
+		}
+	}
+	for s := range had {
+		for x, err := range store.Exposed(ctx, strata.ExposedParams{Experiment: s.experiment, Phase: s.phase}) {
+			if err != nil {
+				return nil, err
+			}
+			had[s] = x.Sequence
+		}
+	}
+	return had, nil
+}
+
+// list returns exposures, with numbers that no failover gives twice: what the
+// primary has numbered since one comes above all numbers before.
+func (c *cluster) list(ctx context.Context, params strata.ExposedParams) (list []strata.ExposedUnit, err error) {
+	c.mu.Lock()
+	store, timelines := c.store, c.timelines
+	c.mu.Unlock()
+	after := params.After
+	if len(timelines) > 0 {
+		params.After = 0
+	}
+	for x, err := range store.Exposed(ctx, params) {
+		if err != nil {
+			return nil, err
+		}
+		raw := x.Sequence
+		for i, had := range timelines {
+			if raw > had[subject{experiment: params.Experiment, phase: params.Phase}] {
+				x.Sequence = raw + int64(i+1)<<40
+			}
+		}
+		if x.Sequence > after {
+			list = append(list, x)
+		}
+	}
+	return list, nil
 }
 
 // records returns all records that the store has, in the order of arrival.

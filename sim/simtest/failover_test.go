@@ -10,7 +10,7 @@ import (
 )
 
 func TestManyFailovers(t *testing.T) {
-	for n := range uint64(60) {
+	for n := range uint64(12) {
 		s := simtest.NewScript(n)
 		s.Standby = true
 		s.Length = 5 * time.Hour

@@ -236,14 +236,9 @@ func (l *link) Cursor(ctx context.Context, params strata.CursorParams) (last int
 func (l *link) Exposed(ctx context.Context, params strata.ExposedParams) iter.Seq2[strata.ExposedUnit, error] {
 	return func(yield func(strata.ExposedUnit, error) bool) {
 		var list []strata.ExposedUnit
-		err := l.call(ctx, "Exposed", "", func() error {
-			for u, err := range l.cluster.now().Exposed(ctx, params) {
-				if err != nil {
-					return err
-				}
-				list = append(list, u)
-			}
-			return nil
+		err := l.call(ctx, "Exposed", "", func() (err error) {
+			list, err = l.cluster.list(ctx, params)
+			return err
 		})
 		for _, u := range list {
 			if !yield(u, nil) {
