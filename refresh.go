@@ -210,6 +210,9 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.knowsLost(versions) {
+		clear(r.loads) // of a plan that has the numbers of the next one
+	}
 	// The plan of today goes on until the next one can replace it.
 	r.plans = append(r.plans[:1:1], slices.DeleteFunc(plans, func(p *loadedPlan) bool {
 		return p.is(r.plans[0])
@@ -221,6 +224,17 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 	}
 	r.watchExposures()
 	return nil
+}
+
+// knowsLost reports whether the store lacks the newest plan that this process has
+// seen: a failover took it. The lock is held.
+func (r *refresher) knowsLost(versions []PlanVersion) bool {
+	if len(versions) == 0 {
+		return false
+	}
+	return versions[len(versions)-1].Version < r.known || slices.ContainsFunc(versions, func(v PlanVersion) bool {
+		return v.Version == r.known && !v.At.Equal(r.knownAt)
+	})
 }
 
 // usable compiles a version and checks it against the program's handles.

@@ -18,30 +18,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func inMemory(*testing.T) strata.Store { return memstore.New() }
 
+// worlds returns how many worlds a test plays: a few, fewer under the race detector,
+// many at length, or STRATA_WORLDS.
+func worlds(few, many int) int {
+	if n, err := strconv.Atoi(os.Getenv("STRATA_WORLDS")); err == nil {
+		return n
+	}
+	switch {
+	case seed.Long():
+		return many
+	case seed.Race:
+		return 1
+	}
+	return few
+}
+
 // Worlds on the store in memory. STRATA_WORLDS says how many; STRATA_SEED which is
 // the first.
 func TestWorlds(t *testing.T) {
-	o := simtest.Options{Seeds: 15, First: seed.Of(t) % (1 << 32)}
-	if seed.Long() {
-		o.Seeds = 1000
-	}
-	if n := os.Getenv("STRATA_WORLDS"); n != "" {
-		var err error
-		o.Seeds, err = strconv.Atoi(n)
-		require.NoError(t, err)
-	}
-	hits := simtest.Run(t, inMemory, o)
-	t.Logf("%d worlds: %v", o.Seeds, hits)
+	hits := simtest.Run(t, inMemory, simtest.Options{Seeds: worlds(10, 1000), First: seed.Of(t) % (1 << 32)})
+	t.Logf("%v", hits)
 }
 
 // A script plays the same way each time.
 func TestWorldsRepeatThemselves(t *testing.T) {
-	for n := range uint64(12) {
-		first := simtest.Play(t, simtest.NewScript(n), inMemory)
-		again := simtest.Play(t, simtest.NewScript(n), inMemory)
-		for i := range first.Trace {
-			require.Equal(t, first.Trace[i], again.Trace[i], "seed %d, line %d", n, i)
+	first := seed.Of(t) % (1 << 32)
+	for n := range uint64(worlds(2, 50)) {
+		once := simtest.Play(t, simtest.NewScript(first+n), inMemory)
+		again := simtest.Play(t, simtest.NewScript(first+n), inMemory)
+		for i := range once.Trace {
+			require.Equal(t, once.Trace[i], again.Trace[i], "seed %d, line %d", first+n, i)
 		}
-		require.Equal(t, first.Sum, again.Sum)
+		require.Equal(t, once.Sum, again.Sum)
 	}
 }
