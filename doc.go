@@ -75,7 +75,8 @@
 // fact.go and evaluation.go the way back. report.go says what a report holds,
 // report_build.go and its neighbours make it, report_text.go and report_html.go
 // print it; capacity.go plans traffic.
-// Package telemetry hands the engine's health to whatever collects it.
+// Package sim tries a plan before it is launched, on visitors whose effects are
+// known. Package telemetry hands the engine's health to whatever collects it.
 // Package stats is the statistics, package pgstore the store in PostgreSQL,
 // package memstore the one in memory, package storetest the suite that every store
 // passes.

@@ -15,6 +15,16 @@
 //	})
 //	err = traffic.Run(ctx, site)
 //
+// [Run] plays whole plans: each run publishes the plan to a fresh store and opens a
+// real engine on it with a virtual clock; the findings say how often the effects
+// would be found and when, and whether the answers would be right.
+//
+//	findings, err := sim.Run(ctx, plan, sim.Shop(), sim.Options{Meets: meets, Effects: effects})
+//	fmt.Print(findings)
+//
+// [FitClicks] and [FitOrders] make models of recorded sessions and purchases. The
+// guide is docs/simulation.md.
+//
 // Everything follows from the seed: the same model and options give the same acts,
 // on every machine of an architecture (processors of another may round times and
 // baskets differently in their last digit). Each visit draws from a generator of its own, that comes from

@@ -7,8 +7,8 @@ import (
 	"github.com/strataxp/strata/stats"
 )
 
-// Mean is a mean over runs with its standard error, which comes from the number of
-// runs. Of a share of runs both go by the count.
+// Mean is a mean over runs with its standard error, which comes from how much they
+// differ; 0 for a single run. Of a share of runs both go by the count.
 type Mean struct {
 	Value float64 `json:"value"`
 	SE    float64 `json:"se"`
@@ -25,7 +25,8 @@ type Findings struct {
 	Start    time.Time `json:"start"`
 	Days     int       `json:"days"`
 	Level    float64   `json:"level"`
-	Acts     int64     `json:"acts"` // events and meetings, in all runs
+	Acts     int64     `json:"acts"`   // events and meetings with experiments, in all runs
+	Events   int64     `json:"events"` // of those, events
 
 	Experiments []ExperimentFindings `json:"experiments"` // in the order of the plan
 	Pairs       []PairFindings       `json:"pairs,omitempty"`

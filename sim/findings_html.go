@@ -52,7 +52,7 @@ func (p *htmlFindings) heading() {
 	p.Fact("Days", strconv.Itoa(f.Days))
 	p.Fact("Level", percent(f.Level))
 	p.Fact("Seed", strconv.FormatUint(f.Seed, 10))
-	p.Fact("Events and meetings", page.Thousands(f.Acts))
+	p.Fact("Events", page.Thousands(f.Events))
 	p.End()
 	p.End()
 }

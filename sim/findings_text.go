@@ -29,9 +29,9 @@ func (f *Findings) headline() string {
 	if f.AA {
 		kind = "simulated without any effect (A/A)"
 	}
-	return fmt.Sprintf("%s of %s each within %s, %s: model %s, seed %d, %s and meetings in all. What is ± is twice a standard error.",
+	return fmt.Sprintf("%s of %s each within %s, %s: model %s, seed %d, %s in all. What is ± is twice a standard error.",
 		page.Count(int64(f.Runs), "run", "runs"), page.Count(int64(f.Visitors), "visitor", "visitors"), page.Count(int64(f.Days), "day", "days"),
-		kind, f.Model, f.Seed, page.Count(f.Acts, "event", "events"))
+		kind, f.Model, f.Seed, page.Count(f.Events, "event", "events"))
 }
 
 // facts are what is said of an experiment as a whole.

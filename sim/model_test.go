@@ -46,6 +46,7 @@ func TestModelValidation(t *testing.T) {
 		"kind":                    {"states[0].event.kind", func(m *sim.Model) { m.States[0].Event.Kind = "exposure" }},
 		"event without kind":      {"states[0].event.kind", func(m *sim.Model) { m.States[0].Event = sim.Track{Name: "/"} }},
 		"page without name":       {"states[0].event.name", func(m *sim.Model) { m.States[0].Event.Name = "" }},
+		"page with NUL":           {"states[0].event.name", func(m *sim.Model) { m.States[0].Event.Name = "a\x00" }},
 		"purchase with name":      {"states[6].event.name", func(m *sim.Model) { m.States[6].Event.Name = "x" }},
 		"page with value":         {"states[0].event.value", func(m *sim.Model) { m.States[0].Event.Value = 2 }},
 		"currency":                {"baskets.currency", func(m *sim.Model) { m.Baskets.Currency = "euro" }},

@@ -56,8 +56,9 @@ type Options struct {
 	// Level is the confidence level of reports. Zero means 0.95.
 	Level float64
 
-	// NewStore makes the store of a run. It is closed behind it where it is an
-	// io.Closer. Nil means memstore.New.
+	// NewStore makes the store of a run, which must be empty. It is called by several
+	// goroutines, and the store is closed behind its run where it is an io.Closer.
+	// Nil means memstore.New.
 	NewStore func() (strata.Store, error)
 
 	// Progress is told how many parts of the work are done, of how many. It is

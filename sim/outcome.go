@@ -13,6 +13,7 @@ import (
 // outcome is what is kept of one run.
 type outcome struct {
 	acts        int
+	events      int
 	experiments []experimentOutcome // as setup.experiments
 	tables      [][][]int64         // of each pair: units by both treatments
 }
@@ -54,7 +55,7 @@ func (s *setup) run(ctx context.Context, i int) (*outcome, error) {
 	}
 	o := &outcome{}
 	err = s.play(ctx, t, nil, func(x *site) error {
-		o.acts = x.acts
+		o.acts, o.events = x.acts, x.events
 		for _, key := range s.experiments {
 			r, err := x.engine.Report(ctx, key, strata.ReportOptions{Level: s.o.Level})
 			if err != nil {

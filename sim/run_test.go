@@ -317,6 +317,29 @@ func TestSharedControl(t *testing.T) {
 	require.InDelta(t, 0.2, second.Comparisons[0].True.Value, 5*second.Comparisons[0].True.SE)
 }
 
+// With hardly anybody there is nothing to estimate, and nothing that JSON cannot
+// hold.
+func TestHardlyAnybodyComes(t *testing.T) {
+	t.Parallel()
+	for visitors := 1; visitors < 4; visitors++ {
+		o := sim.Options{Seed: seed.Of(t), Visitors: visitors, Runs: 1, Days: 1, TruthVisitors: 8,
+			Effects: []sim.Effect{{Experiment: "a", Treatment: "on", From: "come", To: "buy", Weight: 2}}}
+		f := ran(t, coinPlan(t, 1, nil), coin(), o)
+		_, err := json.Marshal(f)
+		require.NoError(t, err)
+		require.NotContains(t, f.String(), "NaN")
+		require.NotContains(t, f.String(), "Inf")
+		wellFormedFindings(t, f)
+	}
+}
+
+func wellFormedFindings(t *testing.T, f *sim.Findings) {
+	t.Helper()
+	var html bytes.Buffer
+	require.NoError(t, f.WriteHTML(&html))
+	wellFormed(t, html.String())
+}
+
 func TestProgressIsTold(t *testing.T) {
 	var told []string
 	ran(t, coinPlan(t, 1, nil), coin(), sim.Options{Visitors: 20, Runs: 3, Days: 2, Workers: 2, Progress: func(done, total int) {

@@ -42,7 +42,8 @@ type site struct {
 	cancel  context.CancelFunc
 	err     error
 	due     []time.Time // boundaries that are still ahead
-	acts    int
+	acts    int         // events and meetings
+	events  int
 	exposed map[string]bool // in a world, by id
 	units   map[strata.Diversion]map[string]*reached
 }
@@ -204,6 +205,7 @@ func (x *site) refused(a *strata.Assignment, experiment string) bool {
 // Do tracks an event.
 func (x *site) Do(at time.Time, u *strata.Unit, e strata.Event) {
 	x.act(at)
+	x.events++
 	if err := x.engine.Track(*u, e); err != nil {
 		x.fail(fmt.Errorf("sim: %s of %s: %w", e.Kind(), u.Device, err))
 	}

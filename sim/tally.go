@@ -16,6 +16,7 @@ func (s *setup) findings(r *results) *Findings {
 	}
 	for _, o := range r.outcomes {
 		f.Acts += int64(o.acts)
+		f.Events += int64(o.events)
 	}
 	for i := range s.experiments {
 		f.Experiments = append(f.Experiments, s.experimentFindings(r, i))

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/strataxp/strata"
 )
@@ -121,7 +120,7 @@ func (o *TrafficOptions) problems(m *Model) problems {
 	p.check(o.Visitors > 0 && o.Visitors <= maxVisitors, "Visitors", o.Visitors, "use 1 to 1,000,000,000, 0 for the default")
 	p.check(o.Start.Year() >= 2000 && o.Start.Year() < 2200, "Start", o.Start, "use a time from 2000 on")
 	p.check(o.Length >= time.Microsecond && o.Length <= longest, "Length", o.Length, "use a positive duration, at most ten years")
-	p.check(len(o.Prefix) <= maxPrefixBytes && utf8.ValidString(o.Prefix), "Prefix", o.Prefix, "use UTF-8 of at most %d bytes", maxPrefixBytes)
+	p.check(len(o.Prefix) <= maxPrefixBytes && plain(o.Prefix), "Prefix", o.Prefix, "use UTF-8 of at most %d bytes without NUL", maxPrefixBytes)
 	for _, experiment := range slices.Sorted(maps.Keys(o.Meets)) {
 		p.check(m.state(o.Meets[experiment]) >= 0, fmt.Sprintf("Meets[%q]", experiment), o.Meets[experiment], "the model has no such state")
 	}
@@ -146,7 +145,7 @@ func (o *TrafficOptions) problems(m *Model) problems {
 // the error of ctx if that ends first. The same traffic plays the same visitors
 // every time, and they do the same as long as the site answers the same. Memory is
 // that of the visitors who are on a visit or will come back, some 300 bytes each
-// and what their ids take. Cost: some 0.6 µs for each act on one core, whatever the
+// and what their ids take. Cost: about a microsecond for each event on one core, whatever the
 // number of visitors, and eight allocations a visitor (BenchmarkTraffic).
 func (t *Traffic) Run(ctx context.Context, s Site) error {
 	p := newPlay(t, s)

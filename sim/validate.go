@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/strataxp/strata"
 )
@@ -110,13 +112,16 @@ func (t *Track) check(p *problems, path string) {
 	case strata.KindPurchase:
 		p.check(t.Name == "", path+".name", t.Name, "purchases have no name; leave it out")
 	case strata.KindPageView, strata.KindClick, strata.KindConversion, strata.KindCustom:
-		p.check(t.Name != "" && len(t.Name) <= 200, path+".name", t.Name, "is required, at most 200 bytes")
+		p.check(t.Name != "" && len(t.Name) <= 200 && plain(t.Name), path+".name", t.Name, "is required, at most 200 bytes of UTF-8 without NUL")
 	default:
 		p.report(path+".kind", string(t.Kind), "use page_view, click, purchase, conversion or custom")
 	}
 	valued := t.Kind == strata.KindConversion || t.Kind == strata.KindCustom
 	p.check(math.Abs(t.Value) <= 1e15 && (valued || t.Value == 0), path+".value", t.Value, "conversions and custom events have a value, at most ±10¹⁵")
 }
+
+// plain reports whether a text can be stored.
+func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // check checks a time. One that is required is above zero.
 func (l *LogNormal) check(p *problems, path string, required bool) {
