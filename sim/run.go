@@ -22,8 +22,8 @@ import (
 // It fails with errors matching [strata.ErrInvalidPlan], [ErrInvalidModel] and
 // [ErrOptions], with the error of ctx, and with what a store fails with. Cost: some
 // 4 µs for each act (an event or a meeting), in all runs and in those that true
-// effects are computed from (BenchmarkRun); memory of some 500 bytes for each act
-// of the runs under way.
+// effects are computed from (BenchmarkRun). Memory is that of the stores of the runs
+// under way.
 func Run(ctx context.Context, plan *strata.Plan, model *Model, o Options) (*Findings, error) {
 	s, err := prepare(plan, model, o)
 	if err != nil {

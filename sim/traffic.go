@@ -145,8 +145,9 @@ func (o *TrafficOptions) problems(m *Model) problems {
 // the error of ctx if that ends first. The same traffic plays the same visitors
 // every time, and they do the same as long as the site answers the same. Memory is
 // that of the visitors who are on a visit or will come back, some 300 bytes each
-// and what their ids take. Cost: about a microsecond for each event on one core, whatever the
-// number of visitors, and eight allocations a visitor (BenchmarkTraffic).
+// and what their ids take. Cost: about a microsecond for each event on one core,
+// whatever the number of visitors, and eight allocations a visitor
+// (BenchmarkTraffic).
 func (t *Traffic) Run(ctx context.Context, s Site) error {
 	p := newPlay(t, s)
 	for n := 0; ; n++ {
