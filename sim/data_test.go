@@ -75,10 +75,10 @@ func shopSessions(t *testing.T) [][]sim.Click {
 }
 
 // retailOrders are the invoices of customers of a gift shop, without cancelled
-// ones: of all 12 months in long tests, else of the first 6.
+// ones: of all 12 months in long tests, else of the first 7.
 func retailOrders(t *testing.T) []sim.Order {
 	t.Helper()
-	rows := 200_000
+	rows := 260_000
 	if seed.Long() {
 		rows = math.MaxInt
 	}

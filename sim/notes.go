@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/strataxp/strata/internal/page"
 )
 
 // When a finding is worth a note.
 const (
-	biasErrors   = 3.5   // a bias of so many standard errors is one
-	alarmErrors  = 3     // so many standard errors above what chance does
-	lowPower     = 0.5   // less is a coin
-	dependent    = 0.001 // a p-value below which two experiments are not independent
-	alarmRate    = 0.002 // of sample-ratio alarms, by chance, with two looks
+	unlikely     = 0.0005 // a deviation that chance brings about less often is one
+	alarmErrors  = 3      // so many standard errors above what chance does
+	lowPower     = 0.5    // less is a coin
+	dependent    = 0.001  // a p-value below which two experiments are not independent
+	alarmRate    = 0.002  // of sample-ratio alarms, by chance, with two looks
 	unitsErrors  = 5
 	plannedTimes = 5    // so many times off, always-valid intervals are a fifth wider or more
 	unitsAtLeast = 0.02 // less of a difference is not worth a word
@@ -39,12 +41,27 @@ func (f *Findings) notes() []string {
 			if other == c.Experiment {
 				other = p.Experiments[1]
 			}
-			if d := c.Both.Value - c.Alone.Value; math.Abs(d) > biasErrors*math.Hypot(c.Both.SE, c.Alone.SE) {
+			if d := c.Both.Value - c.Alone.Value; math.Abs(d) > beyondChance(truthBatches)*math.Hypot(c.Both.SE, c.Alone.SE) {
 				say("The effect of %s changes the lift of %s, %s in %s from %s to %s.", other, c.Experiment, c.Treatment, c.Metric, page.Lift(c.Alone.Value), page.Lift(c.Both.Value))
 			}
 		}
 	}
 	return notes
+}
+
+// beyondChance is beyond how many standard errors, themselves estimated from so many
+// numbers, hardly anything is by chance: Student's t.
+func beyondChance(numbers int) float64 {
+	t := distuv.StudentsT{Sigma: 1, Nu: float64(max(numbers-1, 1))}
+	return t.Quantile(1 - unlikely/2)
+}
+
+// estimates is from how many numbers the error of a bias is known.
+func (c *ComparisonFindings) estimates(runs int) int {
+	if c.True.SE > 0 {
+		return min(runs, truthBatches)
+	}
+	return runs
 }
 
 // above reports whether a share of runs is clearly above a rate.
@@ -76,12 +93,12 @@ func (f *Findings) experimentNotes(e *ExperimentFindings, say func(string, ...an
 
 func (f *Findings) comparisonNotes(e *ExperimentFindings, c *ComparisonFindings, say func(string, ...any)) {
 	name := fmt.Sprintf("%s, %s in %s", e.Experiment, c.Treatment, c.Metric)
-	if math.Abs(c.Bias.Value-c.RatioBias) > biasErrors*c.Bias.SE && c.Bias.SE > 0 {
+	if math.Abs(c.Bias.Value-c.RatioBias) > beyondChance(c.estimates(f.Runs))*c.Bias.SE && c.Bias.SE > 0 {
 		say("%s is biased: the lift is estimated as %s on average and is %s.", name, page.Lift(c.Lift.Value), page.Lift(c.True.Value))
 	}
 	found := c.Wins.Value + c.Losses.Value
 	switch {
-	case c.True.Value == 0 || math.Abs(c.True.Value) < biasErrors*c.True.SE:
+	case c.True.Value == 0 || math.Abs(c.True.Value) < beyondChance(truthBatches)*c.True.SE:
 	case found < lowPower && e.Units.Value > 0:
 		say("%s: a lift of %s is found in %s of the runs within %s. Give it more traffic or time, or hope for more.", name, page.Lift(c.True.Value), page.Share(found), page.Count(int64(f.Days), "day", "days"))
 	}
