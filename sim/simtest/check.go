@@ -108,9 +108,13 @@ func (w *world) lossOf(p *process, missing []*deed) string {
 	}
 	age := p.at.Sub(missing[0].at)
 	failedOver := w.hits[doFailover] > 0
+	since := w.failedOver.After(p.at) // what no standby had when the process ended is gone
+	patience := time.Duration(2+len(missing)/p.slot.Batch) * 4 * p.slot.Delay
 	switch {
-	case p.ended == closed && int64(len(missing)) > p.left.Memory && !failedOver:
+	case p.ended == closed && int64(len(missing)) > p.left.Memory && !since:
 		return fmt.Sprintf("and was closed with %v", p.left)
+	case p.ended == closed && p.well && !failedOver && patience < closeTimeout:
+		return "although it was closed and the store was well"
 	case p.ended == closed && p.slot.disk != nil && p.left.Memory == 0:
 		return "although it was closed and had a disk"
 	case p.ended == killed && p.slot.disk != nil && age > time.Second:

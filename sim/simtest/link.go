@@ -21,10 +21,11 @@ const (
 	hangs       fault = "hang"
 	hangsAfter  fault = "hang after they were done"
 	slow        fault = "are slow"
+	late        fault = "arrive when nobody waits any more" // batches; other calls hang
 )
 
 var (
-	faults    = []fault{failsBefore, failsAfter, hangs, hangsAfter, slow}
+	faults    = []fault{failsBefore, failsAfter, hangs, hangsAfter, slow, late}
 	errFault  = errors.New("simtest: the connection broke")
 	errKilled = errors.New("simtest: the process is dead")
 )
@@ -81,7 +82,10 @@ func (l *link) call(ctx context.Context, op, of string, do func() error) error {
 		return errKilled
 	case f == failsBefore:
 		return l.failed(op, f, errFault)
-	case f == hangs:
+	case f == late && op == "Ingest":
+		go l.arriveLate(ctx, draw, do)
+		fallthrough
+	case f == hangs, f == late:
 		<-ctx.Done()
 		return apart(l.failed(op, f, ctx.Err()), draw)
 	}
@@ -98,6 +102,14 @@ func (l *link) call(ctx context.Context, op, of string, do func() error) error {
 		return apart(again, draw)
 	}
 	return err
+}
+
+// arriveLate makes a call that its caller has given up, some seconds after that: the
+// network has kept it, or the server has.
+func (l *link) arriveLate(ctx context.Context, draw uint64, do func() error) {
+	<-ctx.Done()
+	time.Sleep(1 + time.Duration(draw>>16%uint64(20*time.Second)))
+	l.trace.add("%s Ingest, late: %v", l.name, do())
 }
 
 // apart keeps calls that a deadline ends at one instant from ending at once: what
@@ -140,11 +152,11 @@ func (l *link) kill() {
 	l.dead = true
 }
 
-// isIll reports whether calls may fail now.
-func (l *link) isIll() bool {
+// well tells whether no calls were to fail since an instant.
+func (l *link) well(since time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.faults, func(o outage) bool { return time.Now().Before(o.until.Add(time.Minute)) })
+	return !slices.ContainsFunc(l.faults, func(o outage) bool { return o.until.After(since) })
 }
 
 // heal ends all outages.
@@ -220,7 +232,12 @@ func (l *link) PlanHistory(ctx context.Context, params strata.PlanHistoryParams)
 
 // Ingest implements strata.EventStore.
 func (l *link) Ingest(ctx context.Context, batch strata.Batch) error {
-	return l.call(ctx, "Ingest", batch.Stream.String(), func() error { return l.cluster.ingest(ctx, batch) })
+	return l.call(ctx, "Ingest", batch.Stream.String(), func() error {
+		if ctx.Err() != nil { // see arriveLate
+			ctx = context.WithoutCancel(ctx)
+		}
+		return l.cluster.ingest(ctx, batch)
+	})
 }
 
 // Cursor implements strata.EventStore.

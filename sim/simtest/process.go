@@ -37,6 +37,7 @@ type process struct {
 	ended  ending
 	at     time.Time   // when it ended
 	left   strata.Left // by its own word
+	well   bool        // it could reach the store when it was closed, and some time before
 	opened time.Time
 }
 
@@ -93,7 +94,7 @@ func (w *world) start(s *slot) {
 	defer cancel()
 	eng, err := strata.Open(ctx, p.link, cfg)
 	switch {
-	case err != nil && p.link.isIll():
+	case err != nil && !p.link.well(time.Now().Add(-time.Minute)):
 		s.again = time.Now().Add(30 * time.Second)
 		w.hits["a process could not start"]++
 		return
@@ -129,10 +130,14 @@ func (w *world) kill(s *slot) {
 	w.end(s, killed)
 }
 
+// closeTimeout is how long a deployment waits for a process.
+const closeTimeout = 10 * time.Second
+
 // shutDown closes a process as a deployment does.
 func (w *world) shutDown(s *slot) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	s.now.well = s.now.link.well(time.Now().Add(-time.Minute))
 	left, err := s.now.eng.Close(ctx)
 	s.now.left = left
 	w.trace.add("%s closed: %v %v", s.now.name, left, err)

@@ -36,6 +36,8 @@ type world struct {
 	hits     map[string]int
 	failures []failure
 	requests int
+
+	failedOver time.Time // when a standby took over last
 }
 
 // publication is a plan as it was published.
@@ -218,6 +220,7 @@ func (w *world) step(s Step) {
 		w.hits["records forgotten by a failover"] += forgot
 		w.hits["plans forgotten by a failover"] += plans
 		w.unpublish(plans)
+		w.failedOver = time.Now()
 		if err != nil {
 			w.fail("store", "%v", err)
 		}
@@ -270,7 +273,7 @@ func (w *world) change(s Step) {
 	case errors.Is(err, strata.ErrInvalidPlan) || errors.Is(err, strata.ErrMovesUnits):
 		w.hits[s.Do+" is refused"]++
 		w.trace.add("refused: %v", err)
-	case err != nil && w.desk.isIll():
+	case err != nil && !w.desk.well(time.Now().Add(-time.Minute)):
 		w.hits["publishing fails"]++
 	case err != nil:
 		w.fail("publish", "%s: %v", s, err)
