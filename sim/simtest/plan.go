@@ -84,7 +84,7 @@ func firstPlan(start time.Time) (*strata.Plan, error) {
 func metrics() []strata.Metric {
 	orders := strata.Measure{Event: strata.KindPurchase}
 	return []strata.Metric{
-		{Key: "orders", Type: strata.MetricConversion, Measure: orders, Window: strata.Duration(30 * time.Hour)},
+		{Key: "orders", Type: strata.MetricConversion, Measure: orders, Window: strata.Duration(3 * time.Hour)},
 		{Key: "revenue", Type: strata.MetricSum, Measure: strata.Measure{Event: strata.KindPurchase, Value: strata.ValueTotal, Currency: "EUR"}, Cap: 200_00, PrePeriod: strata.Duration(12 * time.Hour)},
 		{Key: "pages", Type: strata.MetricCount, Measure: strata.Measure{Event: strata.KindPageView}},
 	}
@@ -158,4 +158,6 @@ var changes = map[string]change{
 	},
 }
 
-var changeNames = slices.Sorted(maps.Keys(changes))
+// changeNames are what changes are drawn from. Those behind which units meet another
+// treatment, or drain, come more often.
+var changeNames = append(slices.Sorted(maps.Keys(changes)), "weigh", "weigh", "new phase", "shrink the domain")

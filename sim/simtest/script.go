@@ -108,6 +108,9 @@ func NewScript(seed uint64) *Script {
 	for range 4 + r.IntN(12) {
 		s.Steps = append(s.Steps, s.newStep(r))
 	}
+	if s.Standby { // what is it good for, if it never takes over?
+		s.Steps = append(s.Steps, Step{At: time.Duration(r.Int64N(int64(s.Length))).Truncate(time.Second), Do: doFailover})
+	}
 	slices.SortStableFunc(s.Steps, func(a, b Step) int { return int(a.At - b.At) })
 	return s
 }
@@ -140,9 +143,9 @@ func (s *Script) newStep(r *rand.Rand) Step {
 		}
 	case n < 5:
 		return Step{At: at, Do: doKill, Process: process, For: time.Duration(r.IntN(600)) * time.Second}
-	case n == 5:
+	case n < 7:
 		return Step{At: at, Do: doClose, Process: process, For: time.Duration(r.IntN(60)) * time.Second}
-	case n < 8 && s.Standby:
+	case n < 9 && s.Standby:
 		return Step{At: at, Do: doFailover}
 	}
 	return newChange(r, at)
@@ -151,7 +154,11 @@ func (s *Script) newStep(r *rand.Rand) Step {
 // newChange draws a change of plan.
 func newChange(r *rand.Rand, at time.Duration) Step {
 	step := Step{At: at, Do: changeNames[r.IntN(len(changeNames))], On: experimentKeys[r.IntN(len(experimentKeys))], Amount: r.IntN(1 << 20)}
-	if r.IntN(5) == 0 {
+	often := 5
+	if step.Do == "weigh" || step.Do == "add a treatment" {
+		often = 2 // units meet a second treatment
+	}
+	if r.IntN(often) == 0 {
 		step.Policy = strata.Fresh
 	}
 	if r.IntN(2) == 0 {
