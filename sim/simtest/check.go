@@ -77,7 +77,7 @@ func (w *world) checkStored() {
 	for text := range stored {
 		w.fail("exactly once", "stored, but never taken in: %s", text)
 	}
-	w.hits["records stored"] += len(records)
+	w.hits.add("records stored", len(records))
 }
 
 // checkProcess checks that a process's records are stored, and takes them out of
@@ -95,7 +95,7 @@ func (w *world) checkProcess(p *process, stored map[string]int) {
 			missing = append(missing, d)
 		}
 	}
-	w.hits["records lost with a process"] += len(missing)
+	w.hits.add("records lost with a process", len(missing))
 	if why := w.lossOf(p, missing); why != "" {
 		w.fail("exactly once", "process %s lost %d records, %s; the first is %s (%v before the end)", p.name, len(missing), why, missing[0].text, p.at.Sub(missing[0].at))
 	}
@@ -107,7 +107,7 @@ func (w *world) lossOf(p *process, missing []*deed) string {
 		return ""
 	}
 	age := p.at.Sub(missing[0].at)
-	failedOver := w.hits[doFailover] > 0
+	failedOver := w.hits.of(doFailover) > 0
 	since := w.failedOver.After(p.at) // what no standby had when the process ended is gone
 	patience := time.Duration(2+len(missing)/p.slot.Batch) * 4 * p.slot.Delay
 	switch {
@@ -119,7 +119,7 @@ func (w *world) lossOf(p *process, missing []*deed) string {
 		return "although it was closed and had a disk"
 	case p.ended == killed && p.slot.disk != nil && age > time.Second:
 		return "although it had a disk"
-	case p.ended == killed && w.hits[doFault] == 0 && !failedOver && age > p.slot.Flush+30*time.Second:
+	case p.ended == killed && w.hits.of(doFault) == 0 && !failedOver && age > p.slot.Flush+30*time.Second:
 		return "although the store was well"
 	}
 	return ""

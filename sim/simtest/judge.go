@@ -45,7 +45,7 @@ func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignme
 		return false
 	}
 	if st := p.eng.Status(); treatment == "" && slices.Contains(st.Withheld, key) {
-		w.hits["an experiment is withheld"]++
+		w.hits.add("an experiment is withheld", 1)
 		return false // the store alone knows whom to keep, and does not answer
 	}
 	strict, late := w.knows(p, who)

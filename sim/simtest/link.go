@@ -45,7 +45,7 @@ type link struct {
 	faults []outage
 	asked  []time.Time // when the newest calls of PlansInEffect began
 	heard  time.Time   // when the newest of them began that was answered
-	hits   map[string]int
+	hits   *hits
 }
 
 // outage is a time in which calls fail.
@@ -122,7 +122,7 @@ func apart(err error, draw uint64) error {
 func (l *link) failed(op string, f fault, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.hits[op+" calls "+string(f)]++
+	l.hits.add(op+" calls "+string(f), 1)
 	return err
 }
 

@@ -96,7 +96,7 @@ func (w *world) start(s *slot) {
 	switch {
 	case err != nil && !p.link.well(time.Now().Add(-time.Minute)):
 		s.again = time.Now().Add(30 * time.Second)
-		w.hits["a process could not start"]++
+		w.hits.add("a process could not start", 1)
 		return
 	case err != nil:
 		w.fail("open", "process %s: %v", p.name, err)
@@ -105,7 +105,7 @@ func (w *world) start(s *slot) {
 	}
 	p.eng = eng
 	if !eng.Status().FromFile.IsZero() {
-		w.hits["a process started from its file"]++
+		w.hits.add("a process started from its file", 1)
 	}
 	w.trace.add("%s started", p.name)
 	s.now = p

@@ -69,7 +69,7 @@ func Run(t *testing.T, newStore func(t *testing.T) strata.Store, o Options) (hit
 func Play(t *testing.T, script *Script, newStore func(t *testing.T) strata.Store) *Outcome {
 	t.Helper()
 	w := play(t, script, newStore)
-	out := &Outcome{Script: script, Sum: w.trace.sum, Trace: w.trace.tail, Requests: w.requests, Hits: w.hits, Tally: w.tally}
+	out := &Outcome{Script: script, Sum: w.trace.sum, Trace: w.trace.tail, Requests: w.requests, Hits: w.hits.n, Tally: w.tally}
 	for _, f := range w.failures {
 		out.Failures = append(out.Failures, f.String())
 	}

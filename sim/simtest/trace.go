@@ -31,6 +31,24 @@ func (t *trace) add(format string, args ...any) {
 	}
 }
 
+// hits count how often rare things happened.
+type hits struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (h *hits) add(what string, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.n[what] += n
+}
+
+func (h *hits) of(what string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n[what]
+}
+
 // hashOf mixes texts and numbers (FNV-1a, finished as in splitmix64). It is not
 // the library's: what it judges must not decide what it sees.
 func hashOf(parts ...any) uint64 {

@@ -33,7 +33,7 @@ type world struct {
 	first    map[subject]*firstMeeting
 	byID     map[string][]subject // what an id has met
 	tally    *Tally
-	hits     map[string]int
+	hits     *hits
 	failures []failure
 	requests int
 
@@ -69,7 +69,7 @@ func (w *world) fail(check, format string, args ...any) {
 func play(t *testing.T, script *Script, newStore func(t *testing.T) strata.Store) (w *world) {
 	w = &world{
 		script: script, plans: make(map[int64]*publication), lost: make(map[int64]*publication), first: make(map[subject]*firstMeeting), byID: make(map[string][]subject),
-		tally: newTally(), hits: make(map[string]int),
+		tally: newTally(), hits: &hits{n: make(map[string]int)},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		// Events at the beginning of 2000 would be refused by a clock that is behind.
@@ -217,8 +217,8 @@ func (w *world) step(s Step) {
 		slot.again = time.Now().Add(s.For)
 	case doFailover:
 		forgot, plans, err := w.cluster.failOver(context.Background())
-		w.hits["records forgotten by a failover"] += forgot
-		w.hits["plans forgotten by a failover"] += plans
+		w.hits.add("records forgotten by a failover", forgot)
+		w.hits.add("plans forgotten by a failover", plans)
 		w.unpublish(plans)
 		w.failedOver = time.Now()
 		if err != nil {
@@ -227,7 +227,7 @@ func (w *world) step(s Step) {
 	default:
 		w.change(s)
 	}
-	w.hits[s.Do]++
+	w.hits.add(s.Do, 1)
 }
 
 // suffer breaks the network of a process, or of all and the author's.
@@ -257,7 +257,7 @@ func (w *world) change(s Step) {
 	plan.EffectiveAt = time.Now().Add(s.Ahead).Truncate(time.Microsecond)
 	e := plan.Experiment(s.On)
 	if err := changes[s.Do](plan, e, s.Amount); err != nil {
-		w.hits[s.Do+" cannot be done"]++
+		w.hits.add(s.Do+" cannot be done", 1)
 		return
 	}
 	if s.Ahead == 0 {
@@ -271,14 +271,14 @@ func (w *world) change(s Step) {
 	err = w.publish(plan, moves, s.Do)
 	switch {
 	case errors.Is(err, strata.ErrInvalidPlan) || errors.Is(err, strata.ErrMovesUnits):
-		w.hits[s.Do+" is refused"]++
+		w.hits.add(s.Do+" is refused", 1)
 		w.trace.add("refused: %v", err)
 	case err != nil && !w.desk.well(time.Now().Add(-time.Minute)):
-		w.hits["publishing fails"]++
+		w.hits.add("publishing fails", 1)
 	case err != nil:
 		w.fail("publish", "%s: %v", s, err)
 	default:
-		w.hits[s.Do+" is published"]++
+		w.hits.add(s.Do+" is published", 1)
 	}
 }
 
@@ -293,7 +293,7 @@ func (w *world) publish(plan *strata.Plan, moves map[string]strata.Policy, why s
 			return err
 		}
 		stored = v.Plan // only the answer was lost
-		w.hits["a plan is published although publishing fails"]++
+		w.hits.add("a plan is published although publishing fails", 1)
 	}
 	read, err := oracle.NewPlan(stored)
 	if err != nil {
