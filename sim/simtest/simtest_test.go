@@ -36,7 +36,7 @@ func worlds(few, many int) int {
 // Worlds on the store in memory. STRATA_WORLDS says how many; STRATA_SEED which is
 // the first.
 func TestWorlds(t *testing.T) {
-	hits := simtest.Run(t, inMemory, simtest.Options{Seeds: worlds(10, 1000), First: seed.Of(t) % (1 << 32)})
+	hits := simtest.Run(t, inMemory, simtest.Options{Seeds: worlds(6, 1000), First: seed.Of(t) % (1 << 32)})
 	t.Logf("%v", hits)
 }
 
