@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/strataxp/strata"
 )
 
@@ -67,42 +69,28 @@ func (s *setup) jobs(r *results) []func(context.Context) error {
 
 // work does the jobs, some at a time. The first failure ends it.
 func (s *setup) work(ctx context.Context, jobs []func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var (
-		mu         sync.Mutex
-		next, done int
-		failure    error
-		all        sync.WaitGroup
+		mu   sync.Mutex
+		done int
 	)
-	take := func() func(context.Context) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == len(jobs) || failure != nil {
-			return nil
-		}
-		next++
-		return jobs[next-1]
-	}
-	finish := func(err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil && failure == nil {
-			failure = err
-			cancel()
-		}
-		done++
-		if s.o.Progress != nil && failure == nil {
-			s.o.Progress(done, len(jobs))
-		}
-	}
-	for range min(s.o.Workers, len(jobs)) {
-		all.Go(func() {
-			for job := take(); job != nil; job = take() {
-				finish(job(ctx))
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(s.o.Workers)
+	for _, job := range jobs {
+		all.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			if err := job(ctx); err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			if s.o.Progress != nil {
+				s.o.Progress(done, len(jobs))
+			}
+			return nil
 		})
 	}
-	all.Wait()
-	return failure
+	return all.Wait()
 }

@@ -125,7 +125,7 @@ func (w *world) lossOf(p *process, missing []*deed) string {
 	return ""
 }
 
-// checkResults compares the store's results with the oracle's.
+// checkResults compares the store's results of every phase with the oracle's.
 func (w *world) checkResults() {
 	newest, err := w.desk.Plan(context.Background(), strata.PlanParams{})
 	if err != nil {
@@ -135,26 +135,25 @@ func (w *world) checkResults() {
 	records := w.cluster.records()
 	for i := range newest.Plan.Experiments {
 		e := &newest.Plan.Experiments[i]
-		for phase := range e.Phase + 1 {
-			params := strata.ResultsParams{Experiment: e.Key, Phase: phase, At: time.Now(), Daily: true, Attribute: "country"}
-			for _, key := range e.Metrics {
-				params.Metrics = append(params.Metrics, *newest.Plan.Metric(key))
-			}
-			got, err := w.cluster.now().Results(context.Background(), params)
-			if err != nil {
-				w.fail("results", "%s: %v", e.Key, err)
-				continue
-			}
-			if err := oracle.Same(params.Metrics, oracle.Results(records, params), got); err != nil {
-				w.fail("results", "%s, phase %d: %v", e.Key, phase, err)
-			}
-			params.CompleteWindows, params.Until, params.Attribute = true, w.begin.Add(w.script.Length/2), ""
-			if got, err = w.cluster.now().Results(context.Background(), params); err == nil {
-				err = oracle.Same(params.Metrics, oracle.Results(records, params), got)
-			}
-			if err != nil {
-				w.fail("results", "%s, phase %d, of the first half and complete windows: %v", e.Key, phase, err)
-			}
+		params := strata.ResultsParams{Experiment: e.Key, At: time.Now(), Daily: true, Attribute: "country"}
+		for _, key := range e.Metrics {
+			params.Metrics = append(params.Metrics, *newest.Plan.Metric(key))
 		}
+		for params.Phase = range e.Phase + 1 {
+			w.checkResultsOf(records, params)
+			half := params
+			half.CompleteWindows, half.Until, half.Attribute = true, w.begin.Add(w.script.Length/2), ""
+			w.checkResultsOf(records, half)
+		}
+	}
+}
+
+func (w *world) checkResultsOf(records []strata.Record, params strata.ResultsParams) {
+	got, err := w.cluster.now().Results(context.Background(), params)
+	if err == nil {
+		err = oracle.Same(params.Metrics, oracle.Results(records, params), got)
+	}
+	if err != nil {
+		w.fail("results", "%s, phase %d, until %v: %v", params.Experiment, params.Phase, params.Until, err)
 	}
 }
