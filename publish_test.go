@@ -267,6 +267,24 @@ func TestPitfall15ARestartKeepsStatisticsApart(t *testing.T) {
 	require.Len(t, stored.CarryOver("cta-color"), 1, "the new phase's buckets felt the old one")
 }
 
+// Fresh, asked for with a change that moves nobody, takes nothing from units that
+// were exposed before: later changes keep them. Found by simulation (simtest, seed
+// 10264).
+func TestFreshOfNothingKeepsEverybody(t *testing.T) {
+	store := memstore.New()
+	publish(t, store, colorPlan(1))
+	eng := open(t, store, strata.Config{RefreshInterval: -1})
+	expose(eng, "cta-color", 0, 400)
+	before := treatments(eng, "cta-color", 400)
+	flush(t, eng)
+
+	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Description = "said better" }), fresh("cta-color"))
+	publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Treatments[1].Weight = 5 }), keep("cta-color"))
+	require.NoError(t, eng.Refresh(t.Context()))
+	require.Equal(t, before, treatments(eng, "cta-color", 400))
+	require.NotEqual(t, treatments(eng, "cta-color", 2000)[400:], make([]string, 1600), "others are drawn by the new weights")
+}
+
 func TestFreshMovesTheExposedAndSaysSo(t *testing.T) {
 	eng, store := opened(t, colorPlan(1))
 	expose(eng, "cta-color", 0, 1000)

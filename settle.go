@@ -117,7 +117,7 @@ func (s *settling) experiments() {
 			s.refuseOrphans(old, now)
 		case old.Status == StatusStopped && old.History.Begun:
 			s.refuse(now, "status", "was stopped, and its units have moved on; raise its phase to start again")
-		case policy == Fresh && asked:
+		case policy == Fresh && asked && s.drawsAnew(old, now):
 			s.fresh(old, now)
 		default:
 			s.keep(old, now)
@@ -145,6 +145,15 @@ func (s *settling) refuseOrphans(old, now *Experiment) {
 			s.refuse(now, "status", "is the control of experiment %q, which goes on; stop that first, or raise its phase too", e.Key)
 		}
 	}
+}
+
+// drawsAnew reports whether Fresh makes any difference to a phase: the change moves
+// units, or others are kept that it would let go. Where it makes none, later changes
+// go on keeping everybody who was exposed.
+func (s *settling) drawsAnew(old, now *Experiment) bool {
+	keeps := old.History.KeepBefore > 0 || len(old.Earlier) > 0 || !old.Draining.IsEmpty()
+	same := now.drawsLike(old.allocation()) && old.Buckets.Minus(now.Buckets).IsEmpty() && s.cannotKeep(old, now) == ""
+	return keeps || !same || s.moves[old.Key].Moves()
 }
 
 // fresh lets everybody follow the newest allocation.
