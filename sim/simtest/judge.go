@@ -49,7 +49,7 @@ func (w *world) judge(p *process, u *strata.Unit, key string, a *strata.Assignme
 		return false // the store alone knows whom to keep, and does not answer
 	}
 	strict, late := w.knows(p, who)
-	if allowed := allowed(pub, local, u, who, strict, late); !slices.Contains(allowed, treatment) {
+	if allowed := allowed(pub, local, u, who, strict, append(again(w.first[who], pub, key), late...)); !slices.Contains(allowed, treatment) {
 		w.fail("assignment", "process %s, version %d: %v gets %q of %s (phase %d), not one of %q; known %+v, not known %+v",
 			p.name, a.Version(), idsOf(u), treatment, key, e.Phase, allowed, strict, late)
 	}
@@ -109,6 +109,21 @@ func allowed(pub *publication, local time.Time, u *strata.Unit, who subject, str
 	give(strict)
 	for i := range late {
 		give(&late[i])
+	}
+	return list
+}
+
+// again lists what a unit met after units of the experiment had been drawn anew: a
+// process goes by its own latest exposures too, the store by the first.
+func again(f *firstMeeting, pub *publication, experiment string) (list []exposed) {
+	from := pub.plan.Experiment(experiment).History.KeepFrom
+	if f == nil || from == 0 || f.version >= from {
+		return nil
+	}
+	for _, m := range f.meetings {
+		if m.version >= from {
+			list = append(list, m)
+		}
 	}
 	return list
 }
@@ -233,13 +248,17 @@ func (w *world) agree() {
 			continue
 		}
 		known, local := w.knowledge(s.now), time.Now().Add(s.Skew)
+		st := s.now.eng.Status()
+		if st.RefreshErr != nil && s.now.link.heardSince(known) {
+			continue // it has heard of newer plans, and cannot read whom they keep
+		}
 		must := int64(0)
 		for version, pub := range w.plans {
 			if pub.at.Before(known) && !pub.plan.EffectiveAt.After(local.Add(-time.Millisecond)) {
 				must = max(must, version)
 			}
 		}
-		if st := s.now.eng.Status(); st.Version < must {
+		if st.Version < must {
 			w.fail("agreement", "process %s has version %d and must have %d; its last refresh began %v ago", s.now.name, st.Version, must, time.Since(known))
 		}
 	}
