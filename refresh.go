@@ -211,7 +211,7 @@ func (r *refresher) adopt(versions []PlanVersion) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.knowsLost(versions) {
-		clear(r.loads) // of a plan that has the numbers of the next one
+		r.readKeptAnew() // it may have the numbers of the next one
 	}
 	// The plan of today goes on until the next one can replace it.
 	r.plans = append(r.plans[:1:1], slices.DeleteFunc(plans, func(p *loadedPlan) bool {

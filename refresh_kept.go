@@ -202,6 +202,14 @@ func (r *refresher) loadKeptOf(ctx context.Context, base *Snapshot, e *snapExper
 	return nil
 }
 
+// readKeptAnew has the units to keep read from the beginning. What is known of them
+// goes on until then: nobody moves meanwhile. The lock is held.
+func (r *refresher) readKeptAnew() {
+	for _, load := range r.loads {
+		load.after, load.complete = make(map[string]int64), false
+	}
+}
+
 // flushOwn writes this process's own exposures before the units to keep are
 // listed. A store that does not answer is not waited for.
 func (r *refresher) flushOwn(ctx context.Context) {

@@ -2,6 +2,7 @@ package strata_test
 
 import (
 	"context"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,5 +195,51 @@ func TestAPlanThatAFailoverTookIsReplaced(t *testing.T) {
 		require.NoError(t, eng.Refresh(t.Context()))
 		require.EqualValues(t, 2, eng.Status().Version)
 		require.NotEmpty(t, treatments(eng, "cta-color", 1)[0], "the plan that was lost is still in effect here")
+	})
+}
+
+// hiding is a store that may fail to list exposed units.
+type hiding struct {
+	strata.Store
+	hides bool
+}
+
+func (h *hiding) Exposed(ctx context.Context, params strata.ExposedParams) iter.Seq2[strata.ExposedUnit, error] {
+	if h.hides {
+		return func(yield func(strata.ExposedUnit, error) bool) { yield(strata.ExposedUnit{}, errDown) }
+	}
+	return h.Store.Exposed(ctx, params)
+}
+
+// A failover takes the plan that keeps units, and whom the next one keeps cannot be
+// read: a process goes on keeping those that it knows, also when some other
+// experiment's schedule has it compile its plan again.
+func TestKeptUnitsOutliveAFailover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := colorPlan(1)
+		first.Experiments[0].Schedule.Ramp = []strata.RampStep{{At: time.Now(), Share: 0.9}, {At: time.Now().Add(time.Hour), Share: 1}}
+		store, standby := &hiding{Store: memstore.New()}, memstore.New()
+		publish(t, store, first)
+		publish(t, standby, first)
+		eng := open(t, store, strata.Config{RefreshInterval: -1})
+		expose(eng, "cta-color", 0, 400)
+		met := treatments(eng, "cta-color", 400)
+		flush(t, eng)
+		time.Sleep(time.Minute)
+		publish(t, store, edited(t, store, func(p *strata.Plan) { p.Experiments[0].Treatments[1].Weight = 9 }), keep("cta-color"))
+		require.NoError(t, eng.Refresh(t.Context()))
+		require.Equal(t, met, treatments(eng, "cta-color", 400))
+
+		time.Sleep(time.Minute)
+		store.Store, store.hides = standby, true
+		publish(t, standby, edited(t, standby, func(p *strata.Plan) { p.Experiments[0].Treatments[1].Weight = 5 }), keep("cta-color"))
+		require.ErrorIs(t, eng.Refresh(t.Context()), errDown)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		for i, treatment := range treatments(eng, "cta-color", 400) {
+			if met[i] != "" {
+				require.Equal(t, met[i], treatment, "unit %d moved", i)
+			}
+		}
 	})
 }

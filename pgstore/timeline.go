@@ -52,5 +52,5 @@ func (s *Store) timelineOf(ctx context.Context, tx pgx.Tx) (timeline int64, err 
 // permanentTimeline reports whether a server that answers so will never tell: no
 // privilege, no such function, not supported.
 func permanentTimeline(code string) bool {
-	return code == "42501" || code == "42883" || code == "0A000" || code == "55000"
+	return code == "42501" || code == "42883" || code == "0A000"
 }

@@ -77,8 +77,12 @@ type ComparisonFindings struct {
 	// without error where nothing changes.
 	True Mean `json:"true"`
 
-	// Lift is the estimate at the end, Bias what it is off the true lift by. Runs
-	// without an estimate are left out. A lift is a ratio, whose mean is above the
+	// Estimated is how many runs have an estimate at the end. Those below leave the
+	// others out, which are no random ones: too few did what the metric counts.
+	// Where it is 0, Lift, Bias and Covered are 0 as well, and say nothing.
+	Estimated int `json:"estimated"`
+
+	// Lift is the estimate at the end, Bias what it is off the true lift by. A lift is a ratio, whose mean is above the
 	// truth where the control has few units: by RatioBias, about, which is no fault
 	// of the plan.
 	Lift      Mean    `json:"lift"`
@@ -113,6 +117,8 @@ type ComparisonFindings struct {
 	// they are where there is no effect (Kolmogorov and Smirnov). Only in A/A runs;
 	// otherwise it has a reason.
 	PValues stats.Test `json:"p_values"`
+
+	inert bool // it has effects, and nobody does anything else for them
 }
 
 // DayFindings are the shares of runs that had found something by the end of a day.

@@ -142,8 +142,8 @@ func (p *htmlFindings) table(e *ExperimentFindings) {
 		if c.MedianDays > 0 {
 			half = "day " + strconv.Itoa(c.MedianDays)
 		}
-		p.Row(2, c.Metric, c.Treatment, page.Lift(c.True.Value), plusMinus(c.Lift, percentSigned), plusMinus(c.Bias, percentSigned),
-			percent(c.Covered.Value), percent(c.AlwaysCovered.Value), plusMinus(c.Wins, percent), plusMinus(c.Losses, percent), c.last(p.f.AA), half)
+		p.Row(2, c.Metric, c.Treatment, page.Lift(c.True.Value), c.known(plusMinus(c.Lift, percentSigned)), c.known(plusMinus(c.Bias, percentSigned)),
+			c.known(percent(c.Covered.Value)), percent(c.AlwaysCovered.Value), plusMinus(c.Wins, percent), plusMinus(c.Losses, percent), c.last(p.f.AA), half)
 	}
 	p.End()
 	p.EndTable()

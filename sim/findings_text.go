@@ -61,14 +61,22 @@ func (f *Findings) printExperiment(out *strings.Builder, e *ExperimentFindings) 
 	for i := range e.Comparisons {
 		c := &e.Comparisons[i]
 		t.Rows = append(t.Rows, []string{
-			page.Shortened(c.Metric, 14), page.Shortened(c.Treatment, 14), percentSigned(c.True.Value), plusMinus(c.Lift, percentSigned),
-			plusMinus(c.Bias, percentSigned), percent(c.Covered.Value), percent(c.Wins.Value), percent(c.Losses.Value), c.last(f.AA),
+			page.Shortened(c.Metric, 14), page.Shortened(c.Treatment, 14), percentSigned(c.True.Value), c.known(plusMinus(c.Lift, percentSigned)),
+			c.known(plusMinus(c.Bias, percentSigned)), c.known(percent(c.Covered.Value)), percent(c.Wins.Value), percent(c.Losses.Value), c.last(f.AA),
 		})
 	}
 	t.Print(out)
 	for i := range e.Comparisons {
 		e.Comparisons[i].printCurves(out)
 	}
+}
+
+// known is a text about estimates, or a dash where there are none.
+func (c *ComparisonFindings) known(text string) string {
+	if c.Estimated == 0 {
+		return "–"
+	}
+	return text
 }
 
 // last is what the last column of the table says.

@@ -93,7 +93,9 @@ func (f *Findings) experimentNotes(e *ExperimentFindings, say func(string, ...an
 
 func (f *Findings) comparisonNotes(e *ExperimentFindings, c *ComparisonFindings, say func(string, ...any)) {
 	name := fmt.Sprintf("%s, %s in %s", e.Experiment, c.Treatment, c.Metric)
-	if math.Abs(c.Bias.Value-c.RatioBias) > beyondChance(c.estimates(f.Runs))*c.Bias.SE && c.Bias.SE > 0 {
+	if c.Estimated < f.Runs && e.Units.Value > 0 {
+		say("%s has an estimate in %d of %d runs: too few units do what it counts.", name, c.Estimated, f.Runs)
+	} else if math.Abs(c.Bias.Value-c.RatioBias) > beyondChance(c.estimates(f.Runs))*c.Bias.SE && c.Bias.SE > 0 {
 		say("%s is biased: the lift is estimated as %s on average and is %s.", name, page.Lift(c.Lift.Value), page.Lift(c.True.Value))
 	}
 	found := c.Wins.Value + c.Losses.Value
@@ -102,7 +104,10 @@ func (f *Findings) comparisonNotes(e *ExperimentFindings, c *ComparisonFindings,
 	case found < lowPower && e.Units.Value > 0:
 		say("%s: a lift of %s is found in %s of the runs within %s. Give it more traffic or time, or hope for more.", name, page.Lift(c.True.Value), page.Share(found), page.Count(int64(f.Days), "day", "days"))
 	}
-	if f.AA && c.PValues.Reason == "" && c.PValues.PValue < dependent {
+	if c.inert {
+		say("%s: its effect changes nothing. Visitors may meet %s behind the transition that it is about; see Options.Meets.", name, e.Experiment)
+	}
+	if f.AA && c.Estimated == f.Runs && c.PValues.Reason == "" && c.PValues.PValue < dependent {
 		say("%s: the p-values of the runs are not uniform (p %s).", name, page.Probability(c.PValues.PValue))
 	}
 }

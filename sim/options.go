@@ -90,6 +90,7 @@ type setup struct {
 	visitors    func(n int) int
 	boundaries  []time.Time
 	pairs       [][2]int // of experiments that divert alike, by their places
+	uncompared  []string // a note for each other pair
 }
 
 // meet is an experiment that visitors meet.
@@ -123,12 +124,17 @@ func prepare(plan *strata.Plan, m *Model, o Options) (*setup, error) {
 		return nil, &OptionsError{Problems: p}
 	}
 	s.defaults()
+	if p := s.unplayable(); len(p) > 0 {
+		return nil, &OptionsError{Problems: p}
+	}
 	s.launch()
 	s.effects()
 	for i, a := range s.experiments {
 		for j, b := range s.experiments[:i] {
 			if s.met[a].by == s.met[b].by {
 				s.pairs = append(s.pairs, [2]int{j, i})
+			} else {
+				s.uncompared = append(s.uncompared, fmt.Sprintf("%s and %s divert by different ids, and are not compared with each other.", b, a))
 			}
 		}
 	}
@@ -138,6 +144,31 @@ func prepare(plan *strata.Plan, m *Model, o Options) (*setup, error) {
 		return nil, &OptionsError{Problems: p}
 	}
 	return s, nil
+}
+
+// unplayable says which experiments cannot be tried.
+func (s *setup) unplayable() problems {
+	var p problems
+	for i := range s.plan.Experiments {
+		e := &s.plan.Experiments[i]
+		if e.Status == strata.StatusStopped {
+			continue
+		}
+		path := fmt.Sprintf("plan.experiments[%d]", i)
+		if l := s.plan.Layer(e.Layer); l != nil && (l.Diversion == strata.ByRequest || l.Diversion == strata.ByTenant) {
+			p.report(path+".layer", e.Layer, "diverts by %s, and visitors have users, devices and sessions only; leave the experiment out", l.Diversion)
+		}
+		begins := e.Schedule.Start
+		for _, step := range e.Schedule.Ramp {
+			if step.At.After(begins) {
+				begins = step.At
+			}
+		}
+		if e.Schedule.End.IsZero() && !begins.Before(s.end) {
+			p.report(path+".schedule", begins, "goes on at or behind the end, which is %d days behind the start; raise Days", s.o.Days)
+		}
+	}
+	return p
 }
 
 func (o *Options) problems(plan *strata.Plan, m *Model) problems {

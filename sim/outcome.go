@@ -133,21 +133,30 @@ func (s *setup) comparisonOutcome(r *strata.Report, metric, j int) comparisonOut
 }
 
 // days reads off the days of a comparison when it would have been clear: to somebody
-// who looks at the end of every day, and to one who had planned to look then.
+// who looks at the end of every day, and to one who had planned to look then. On a
+// day on which nothing changed it stands as it did before. Days end at midnight, and
+// what is left of the last one counts with it where runs start at another hour.
 func (s *setup) days(o *comparisonOutcome, days []strata.DayComparison, better strata.Direction) {
 	o.looks = make([]bool, s.o.Days+1)
 	critical := stats.NormalQuantile(1 - (1-s.o.Level)/2)
 	midnight := s.o.Start.Truncate(24 * time.Hour)
+	next := 1 // day without a look yet
 	for _, day := range days {
-		d, n := day.Difference, 1+int(day.Day.Sub(midnight).Hours()/24)
-		if d.Reason != "" || n < 1 || n > s.o.Days {
+		d, n := day.Difference, min(1+int(day.Day.Sub(midnight).Hours()/24), s.o.Days)
+		if d.Reason != "" || n < 1 || !day.Day.Before(s.end) {
 			continue
 		}
-		o.looks[n] = math.Abs(d.Value) > critical*d.SE
+		for ; next < n; next++ {
+			o.looks[next] = o.looks[next-1]
+		}
+		o.looks[n], next = math.Abs(d.Value) > critical*d.SE, n+1
 		if o.detected == 0 && (d.Low > 0 || d.High < 0) {
 			o.detected = n
 			o.better = (d.Low > 0) == (better == strata.Increase)
 		}
+	}
+	for ; next <= s.o.Days; next++ {
+		o.looks[next] = o.looks[next-1]
 	}
 }
 

@@ -243,7 +243,7 @@ func TestNotes(t *testing.T) {
 	var f sim.Findings
 	at := func(v, se float64) sim.Mean { return sim.Mean{Value: v, SE: se} }
 	reset := func() {
-		c := sim.ComparisonFindings{Metric: "m", Treatment: "t", True: at(0.1, 0.01), Lift: at(0.1, 0.01), Bias: at(0, 0.01), Wins: at(0.8, 0.04)}
+		c := sim.ComparisonFindings{Estimated: 100, Metric: "m", Treatment: "t", True: at(0.1, 0.01), Lift: at(0.1, 0.01), Bias: at(0, 0.01), Wins: at(0.8, 0.04)}
 		c.PValues.PValue = 0.5
 		f = sim.Findings{Runs: 100, Days: 7, Level: 0.95, Experiments: []sim.ExperimentFindings{{Experiment: "e", Units: at(1000, 1), Expected: 1001, PlannedUnits: 1000,
 			Comparisons: []sim.ComparisonFindings{c}}}, Pairs: []sim.PairFindings{{Experiments: [2]string{"e", "x"}}}}
@@ -398,4 +398,53 @@ func TestRunOptionsValidation(t *testing.T) {
 	require.ErrorIs(t, err, strata.ErrInvalidPlan)
 	_, err = sim.Run(t.Context(), plan, &sim.Model{}, sim.Options{})
 	require.ErrorIs(t, err, sim.ErrInvalidModel)
+}
+
+// A look that was planned for a later day than the experiment's last finds what was
+// found then, and days begin at any hour.
+func TestCurvesGoOn(t *testing.T) {
+	t.Parallel()
+	o := sim.Options{
+		Seed: 1, Visitors: 1_500, Runs: 6, Days: 6, TruthVisitors: 200, Start: time.Date(2026, 1, 5, 18, 0, 0, 0, time.UTC),
+		Effects: []sim.Effect{{Experiment: "a", Treatment: "on", From: "come", To: "buy", Weight: 3}},
+	}
+	short := coinPlan(t, 1, func(p *strata.Plan) { p.Experiments[0].Schedule.End = o.Start.AddDate(0, 0, 3) })
+	for name, plan := range map[string]*strata.Plan{"ends early": short, "ends with the runs": coinPlan(t, 1, nil)} {
+		c := ran(t, plan, coin(), o).Experiments[0].Comparisons[0]
+		require.EqualValues(t, 1, c.Wins.Value, name)
+		require.EqualValues(t, 1, c.ByDay[5].Planned, name)
+		require.EqualValues(t, 1, c.ByDay[5].Wins, name)
+		require.Equal(t, 6, c.Estimated, name)
+	}
+	o.Days = 1
+	c := ran(t, coinPlan(t, 1, nil), coin(), o).Experiments[0].Comparisons[0]
+	require.EqualValues(t, 1, c.ByDay[0].Planned, "one day that is parts of two")
+}
+
+func TestWhatCannotBeTriedIsSaid(t *testing.T) {
+	t.Parallel()
+	o := sim.Options{Visitors: 100, Runs: 2, Days: 2, TruthVisitors: 100}
+	for name, c := range map[string]struct {
+		change func(*strata.Plan)
+		says   string
+	}{
+		"a layer of requests": {func(p *strata.Plan) { p.Layers[0].Diversion = strata.ByRequest }, "diverts by request"},
+		"a late start":        {func(p *strata.Plan) { p.Experiments[1].Schedule.Start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC) }, "raise Days"},
+		"a long ramp": {func(p *strata.Plan) {
+			p.Experiments[0].Schedule.Ramp = []strata.RampStep{{At: time.Date(2026, 1, 25, 0, 0, 0, 0, time.UTC), Share: 1}}
+		}, "raise Days"},
+	} {
+		plan := coinPlan(t, 2, c.change)
+		start := o
+		start.Start = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+		_, err := sim.Run(t.Context(), plan, coin(), start)
+		require.ErrorIs(t, err, sim.ErrOptions, name)
+		require.ErrorContains(t, err, c.says, name)
+	}
+	f := ran(t, coinPlan(t, 2, func(p *strata.Plan) { p.Layers[1].Diversion = strata.BySession }), coin(), o)
+	require.Contains(t, strings.Join(f.Notes, "\n"), "a and b divert by different ids")
+	o.Meets = map[string]string{"a": "leave"}
+	o.Effects = []sim.Effect{{Experiment: "a", Treatment: "on", From: "come", To: "buy", Weight: 3}}
+	f = ran(t, coinPlan(t, 1, nil), coin(), o)
+	require.Contains(t, strings.Join(f.Notes, "\n"), "its effect changes nothing")
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/stats"
@@ -24,7 +25,7 @@ func (s *setup) findings(r *results) *Findings {
 	for i, pair := range s.pairs {
 		f.Pairs = append(f.Pairs, s.pairFindings(r, i, pair))
 	}
-	f.Notes = f.notes()
+	f.Notes = append(f.notes(), s.uncompared...)
 	return f
 }
 
@@ -122,6 +123,11 @@ func (s *setup) comparisonFindings(r *results, i, j int, expected float64) Compa
 	first := of(0)
 	f := ComparisonFindings{Metric: first.metric, Treatment: first.treatment, Control: first.control}
 	f.True = r.lift(worldKey{key, first.control, ""}, worldKey{key, first.treatment, ""}, first.metric)
+	for run := range n {
+		if !of(run).end.NoValue {
+			f.Estimated++
+		}
+	}
 	f.Lift = meanOf(n, func(run int) (float64, bool) { return of(run).end.Value, !of(run).end.NoValue })
 	f.Bias = Mean{f.Lift.Value - f.True.Value, math.Hypot(f.Lift.SE, f.True.SE)}
 	f.RatioBias = (1 + f.True.Value) * meanOf(n, func(run int) (float64, bool) {
@@ -140,6 +146,7 @@ func (s *setup) comparisonFindings(r *results, i, j int, expected float64) Compa
 		return shareOf(n, func(run int) (bool, bool) { return of(run).code == code, true })
 	}
 	f.Wins, f.Losses = verdict(strata.VerdictWin), verdict(strata.VerdictLoss)
+	f.inert = f.True == Mean{} && slices.ContainsFunc(s.o.Effects, func(e Effect) bool { return e.Experiment == key && e.Treatment == first.treatment })
 	f.PlannedPower = s.plannedPower(r, i, j, f.True.Value, expected)
 	f.days(n, s.o.Days, of)
 	f.PValues = stats.Test{PValue: 1, Reason: "there are effects"}

@@ -96,7 +96,11 @@ func run(ctx context.Context, a arguments, out, progress io.Writer) error {
 func (a *arguments) read() (*strata.Plan, *sim.Model, error) {
 	planText, err := fileOr(a.plan, defaultPlan)
 	modelText, err2 := fileOr(a.model, defaultModel)
-	hopesText, err3 := fileOr(a.hopes, defaultHopes)
+	built := defaultHopes
+	if a.plan != "" {
+		built = []byte("{}") // those that are built in are about the plan that is
+	}
+	hopesText, err3 := fileOr(a.hopes, built)
 	if err := errors.Join(err, err2, err3); err != nil {
 		return nil, nil, err
 	}
@@ -110,6 +114,9 @@ func (a *arguments) read() (*strata.Plan, *sim.Model, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&h); err != nil {
 		return nil, nil, fmt.Errorf("the hopes cannot be read: %w", err)
+	}
+	if dec.More() {
+		return nil, nil, errors.New("the hopes cannot be read: there is text behind them")
 	}
 	a.options.Meets, a.options.Effects = h.Meets, h.Effects
 	return plan, model, nil

@@ -224,7 +224,9 @@ func (m *Markup) bandOverTime(s Scale, days []Moment) {
 
 // Period prints the days that a chart covers.
 func Period(days []Moment) string {
-	days = drawableDays(days)
+	if days = drawableDays(days); len(days) == 0 {
+		return "no days"
+	}
 	return longDay(days[0].Day) + " to " + longDay(days[len(days)-1].Day)
 }
 

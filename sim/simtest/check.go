@@ -59,6 +59,38 @@ func (w *world) checkReports() {
 func (w *world) check() {
 	w.checkStored()
 	w.checkResults()
+	w.checkExposed()
+}
+
+// checkExposed compares the list of exposed units, by which units are kept, with
+// the first exposures of all that the store has taken in.
+func (w *world) checkExposed() {
+	first := make(map[subject]map[uint64]strata.Exposure)
+	for _, r := range w.cluster.records() {
+		if x, ok := r.Event.(strata.Exposure); ok {
+			s := subject{experiment: x.Experiment, phase: x.Phase}
+			if first[s] == nil {
+				first[s] = make(map[uint64]strata.Exposure)
+			}
+			if had, ok := first[s][x.Hash]; !ok || x.Time.Before(had.Time) {
+				first[s][x.Hash] = x
+			}
+		}
+	}
+	for s, units := range first {
+		listed, err := w.cluster.list(context.Background(), strata.ExposedParams{Experiment: s.experiment, Phase: s.phase})
+		if err != nil {
+			w.fail("exposed", "%s: %v", s.experiment, err)
+		}
+		for _, u := range listed {
+			if x := units[u.Hash]; x.Treatment != u.Treatment || x.Version != u.Version {
+				w.fail("exposed", "%s, phase %d: listed %+v, and the first exposure is %+v", s.experiment, s.phase, u, x)
+			}
+		}
+		if len(listed) != len(units) {
+			w.fail("exposed", "%s, phase %d: %d units are listed, and %d were exposed", s.experiment, s.phase, len(listed), len(units))
+		}
+	}
 }
 
 // checkStored checks that all that was taken in is stored, once, and nothing else.

@@ -26,9 +26,19 @@
 //     true then, and never otherwise;
 //   - results: those of the store are the oracle's, to the digit where arithmetic
 //     is exact;
+//   - exposed units: the list by which units are kept has each once, with its first
+//     treatment and version;
 //   - allocation: over all worlds each treatment was drawn as often as its weight
 //     says, also among those who bought, and independently in any two layers;
 //   - nothing is left: no memory of events, no goroutine.
+//
+// # What is not
+//
+// Records are counted as stored when Ingest has returned no error; whether a store
+// keeps each field shows only in results and exposed units. There are no tenants and
+// requests, no gaps and losses, one currency and no zones: package storetest has
+// those. The wrapper around the store numbers exposed units anew after a failover, as
+// each store must by itself.
 //
 // # Stores
 //

@@ -166,3 +166,39 @@ func newChange(r *rand.Rand, at time.Duration) Step {
 	}
 	return step
 }
+
+// WithFailovers returns a script with a standby, and with failovers right behind
+// changes of plan, which may be lost with them, and other changes right behind the
+// failovers.
+func (s *Script) WithFailovers() *Script {
+	r := rand.New(rand.NewPCG(s.Seed, 77))
+	out := *s
+	out.Standby, out.Length = true, 5*time.Hour
+	seconds := func(from, to int) time.Duration { return time.Duration(from+r.IntN(to-from)) * time.Second }
+	out.Steps = nil
+	for i, step := range s.Steps {
+		step.At = time.Duration(r.Int64N(int64(out.Length))).Truncate(time.Second)
+		out.Steps = append(out.Steps, step)
+		if i%2 == 0 {
+			out.Steps = append(out.Steps, Step{At: step.At + seconds(0, 100), Do: doFailover})
+			again := s.Steps[r.IntN(len(s.Steps))]
+			again.At = step.At + seconds(100, 400)
+			out.Steps = append(out.Steps, again)
+		}
+	}
+	slices.SortStableFunc(out.Steps, func(a, b Step) int { return int(a.At - b.At) })
+	return &out
+}
+
+// valid says what keeps a script from being played.
+func (s *Script) valid() error {
+	if s.Visitors < 1 || s.Length < time.Minute || len(s.Processes) == 0 {
+		return fmt.Errorf("simtest: a script of %d visitors, %v and %d processes; use at least one, a minute and one", s.Visitors, s.Length, len(s.Processes))
+	}
+	for i, p := range s.Processes {
+		if p.Refresh <= 0 || p.Flush <= 0 || p.Delay <= 0 || p.Lanes < 1 || p.Batch < 1 || p.Filter < 1 {
+			return fmt.Errorf("simtest: process %d is %+v; only Skew and Spool may be zero", i, p)
+		}
+	}
+	return nil
+}

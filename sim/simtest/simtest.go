@@ -43,10 +43,17 @@ func Run(t *testing.T, newStore func(t *testing.T) strata.Store, o Options) (hit
 	if o.Seeds == 0 {
 		o.Seeds = 10
 	}
+	if o.Seeds < 0 {
+		t.Fatalf("Options.Seeds = %d; use a positive number, 0 for 10", o.Seeds)
+	}
 	hits, tally := make(map[string]int), newTally()
 	for i := range o.Seeds {
 		seed := o.First + uint64(i)
-		out := Play(t, NewScript(seed), newStore)
+		script := NewScript(seed)
+		if seed%4 == 3 {
+			script = script.WithFailovers()
+		}
+		out := Play(t, script, newStore)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -68,6 +75,9 @@ func Run(t *testing.T, newStore func(t *testing.T) strata.Store, o Options) (hit
 // Play plays a script in a bubble of testing/synctest.
 func Play(t *testing.T, script *Script, newStore func(t *testing.T) strata.Store) *Outcome {
 	t.Helper()
+	if err := script.valid(); err != nil {
+		t.Fatal(err)
+	}
 	w := play(t, script, newStore)
 	out := &Outcome{Script: script, Sum: w.trace.sum, Trace: w.trace.tail, Requests: w.requests, Hits: w.hits.n, Tally: w.tally}
 	for _, f := range w.failures {
