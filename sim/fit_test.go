@@ -59,6 +59,7 @@ func depths(sessions [][]sim.Click) (reached [6]int, depth, clicks []float64) {
 // the real ones. The bound is 1.36·√(2/24,026) of a test at 5 % plus a little for
 // what the model does not know.
 func TestFittedClicksLookReal(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	real := shopSessions(t)
 	reached, depth, clicks := depths(real)
@@ -104,6 +105,7 @@ func retailOf(customers map[string][]sim.Order) (r retail) {
 // an approximation: the tolerances are what was seen with several seeds and a
 // little more, and say how good it is.
 func TestFittedOrdersLookReal(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	orders := retailOrders(t)
 	first, last := orders[0].Time, orders[0].Time
@@ -160,6 +162,7 @@ func recorded(t *testing.T, m *sim.Model, o sim.TrafficOptions) [][]sim.Click {
 
 // A chain that is played and fitted is itself again.
 func TestFitFindsTheChain(t *testing.T) {
+	seed.OneGoroutine(t)
 	page := func(key string, next ...sim.Transition) sim.State {
 		return sim.State{Key: key, Event: sim.Track{Kind: strata.KindPageView, Name: key}, Next: next}
 	}
@@ -185,6 +188,7 @@ func TestFitFindsTheChain(t *testing.T) {
 // Orders that are made up and fitted give back what they were made of: two kinds
 // of customers, seen for a year.
 func TestFitFindsTheCustomers(t *testing.T) {
+	seed.OneGoroutine(t)
 	m := &sim.Model{Start: "buy", States: []sim.State{
 		{Key: "buy", Event: sim.Track{Kind: strata.KindPurchase}, Next: []sim.Transition{{To: "leave", Weight: 1}}}, {Key: "leave"},
 	}}

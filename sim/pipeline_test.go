@@ -13,11 +13,8 @@ import (
 
 // experiments returns how many experiments are simulated.
 func experiments(usual, long int) int {
-	switch {
-	case seed.Long():
+	if seed.Long() {
 		return long
-	case seed.Race:
-		return 5
 	}
 	return usual
 }
@@ -46,6 +43,7 @@ func requireShare(t *testing.T, want, got float64, n int, what string) {
 // any effect (STRATA_LONG=1): p-values are uniform, one in twenty decides, and
 // intervals hold the truth as often as they say.
 func TestAAOfTheWholePipeline(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	n := experiments(100, 2000)
 	f := ran(t, revenuePlan(t), spenders(), sim.Options{Seed: seed.Of(t), Visitors: 600, Runs: n, Days: 3, AA: true})
@@ -65,6 +63,7 @@ func TestAAOfTheWholePipeline(t *testing.T) {
 // With an effect the share of wins is the power that planning promises, and
 // intervals hold the true lift.
 func TestPowerOfTheWholePipeline(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	n := experiments(100, 2000)
 	for name, weight := range map[string]float64{"a small effect": 1.25, "a middling effect": 1.45, "a loss": 0.7} {

@@ -139,6 +139,7 @@ func wellFormed(t *testing.T, page string) {
 // A weight of 1.5 makes six in ten buy where five did: a lift of 20 %, and of 32 %
 // in revenue with baskets worth a tenth more. It is found, and estimated rightly.
 func TestTheTrueLiftIsFound(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	plan := coinPlan(t, 1, func(p *strata.Plan) {
 		p.Experiments[0].Metrics = []string{"buyers", "revenue"}
@@ -174,6 +175,7 @@ func TestTheTrueLiftIsFound(t *testing.T) {
 // Without effects about one run in twenty finds something: of 20 runs more than 6
 // do with a probability of 3e-5.
 func TestAAFindsNothing(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	runs := 20
 	if seed.Long() {
@@ -205,6 +207,7 @@ func TestAAFindsNothing(t *testing.T) {
 // done so already, a's factor 2 lifts from 2/3 to 4/5 and not from 1/2 to 2/3; half
 // of a's units have it.
 func TestExperimentsThatMeetChangeEachOther(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	effect := func(experiment string) sim.Effect {
 		return sim.Effect{Experiment: experiment, Treatment: "on", From: "come", To: "buy", Weight: 2}
@@ -224,6 +227,7 @@ func TestExperimentsThatMeetChangeEachOther(t *testing.T) {
 // Faults of a plan show: ramps keep units out, and so does an audience that nobody
 // matches. (Validation refuses what would make experiments depend on each other.)
 func TestFaultsOfAPlanAreTold(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	start := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	f := ran(t, coinPlan(t, 2, func(p *strata.Plan) {
@@ -276,6 +280,7 @@ func TestNotes(t *testing.T) {
 // logged in, and an audience lets in its share of them. Metrics with a window are
 // complete, since visitors come until it is over.
 func TestUsersAudiencesAndWindows(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	m := coin()
 	m.Devices = sim.Devices{Shares: []float64{1, 1}, Switch: 0.5, Accounts: 0.5, Remembered: 0.5}
@@ -298,6 +303,7 @@ func TestUsersAudiencesAndWindows(t *testing.T) {
 // A shared control counts for neither experiment's own units, and true lifts go by
 // it.
 func TestSharedControl(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	b := strata.NewPlan()
 	b.Metric(buyers)
@@ -320,6 +326,7 @@ func TestSharedControl(t *testing.T) {
 // With hardly anybody there is nothing to estimate, and nothing that JSON cannot
 // hold.
 func TestHardlyAnybodyComes(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	for visitors := 1; visitors < 4; visitors++ {
 		o := sim.Options{Seed: seed.Of(t), Visitors: visitors, Runs: 1, Days: 1, TruthVisitors: 8,
@@ -403,6 +410,7 @@ func TestRunOptionsValidation(t *testing.T) {
 // A look that was planned for a later day than the experiment's last finds what was
 // found then, and days begin at any hour.
 func TestCurvesGoOn(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	o := sim.Options{
 		Seed: 1, Visitors: 1_500, Runs: 6, Days: 6, TruthVisitors: 200, Start: time.Date(2026, 1, 5, 18, 0, 0, 0, time.UTC),
@@ -422,6 +430,7 @@ func TestCurvesGoOn(t *testing.T) {
 }
 
 func TestWhatCannotBeTriedIsSaid(t *testing.T) {
+	seed.OneGoroutine(t)
 	t.Parallel()
 	o := sim.Options{Visitors: 100, Runs: 2, Days: 2, TruthVisitors: 100}
 	for name, c := range map[string]struct {

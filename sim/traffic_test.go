@@ -155,6 +155,7 @@ func (c *checker) act(at time.Time, u *strata.Unit) {
 // Whatever the shop and the options are, acts are in order, in time, and of units
 // that belong together.
 func TestActsAreConsistent(t *testing.T) {
+	seed.OneGoroutine(t)
 	var seen [5]int
 	rapid.Check(t, func(t *rapid.T) {
 		m := sim.Shop()
@@ -183,6 +184,7 @@ func TestActsAreConsistent(t *testing.T) {
 
 // What the site answers one visitor changes no other.
 func TestVisitorsAreIndependent(t *testing.T) {
+	seed.OneGoroutine(t)
 	o := sim.TrafficOptions{Seed: seed.Of(t), Visitors: 400, Meets: map[string]string{"x": "land"},
 		Effects: []sim.Effect{{Experiment: "x", Treatment: "on", From: "land", To: "leave", Weight: 0.1, Basket: 2}}}
 	plain := newJournal(func(*strata.Unit) string { return "" })
@@ -226,6 +228,7 @@ func (f *funnel) Do(_ time.Time, _ *strata.Unit, e strata.Event) {
 // A weight of 1.5 turns the share 0.58 of checkouts into 0.58·1.5/1.29, and a
 // factor of baskets multiplies the very same baskets.
 func TestEffectsAreWhatTheySay(t *testing.T) {
+	seed.OneGoroutine(t)
 	m := sim.Shop()
 	m.Bots.Share = 0
 	run := func(treatment string, e sim.Effect) *funnel {
@@ -248,6 +251,7 @@ func TestEffectsAreWhatTheySay(t *testing.T) {
 }
 
 func TestFirstVisitsFollowTheSeasons(t *testing.T) {
+	seed.OneGoroutine(t)
 	m := sim.Shop()
 	m.Returns, m.Bots, m.Heavy = sim.Returns{}, sim.Bots{}, sim.Heavy{}
 	hours, weekdays := make([]float64, 24), make([]float64, 7)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/strataxp/strata"
 	"github.com/strataxp/strata/internal/oracle"
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // reached counts what a test has met, by name.
@@ -75,6 +76,7 @@ func keptBecause(e *strata.Experiment, d *strata.Decision, domainDrains bool) st
 
 // The model and the library give every unit the same, in plans of all kinds.
 func TestModelAgreesWithCompiledPlans(t *testing.T) {
+	seed.OneGoroutine(t)
 	met := reached{}
 	rapid.Check(t, func(t *rapid.T) {
 		for range 9 {

@@ -79,6 +79,7 @@ type exposure struct {
 // in whatever order. Each run begins with a change that has units kept in one of
 // the ways that there are.
 func TestModelAgreesWithEnginesThatKeepUnits(t *testing.T) {
+	seed.OneGoroutine(t)
 	all := reached{}
 	for reason, begin := range openings {
 		t.Run(reason, func(t *testing.T) {

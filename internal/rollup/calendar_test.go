@@ -27,6 +27,7 @@ var oddZones = []string{"UTC", "Europe/Berlin", "America/Sao_Paulo", "America/Ha
 // one up to three hours before it: clocks that are put back across midnight do
 // not bring the day before back.
 func TestDayIsTheDateInTheZone(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, name := range oddZones {
 		z, r := zone(t, name), rand.New(rand.NewPCG(seed.Of(t), 1))
 		c := rollup.NewCalendar(z)
@@ -55,6 +56,7 @@ func date(at time.Time, z *time.Location) string {
 }
 
 func TestDaysFollowEachOther(t *testing.T) {
+	seed.OneGoroutine(t)
 	for _, name := range oddZones {
 		c := rollup.NewCalendar(zone(t, name))
 		for d := rollup.Day(12_000); d < 19_000; d++ {

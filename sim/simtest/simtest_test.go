@@ -42,6 +42,7 @@ func TestWorlds(t *testing.T) {
 
 // A script plays the same way each time.
 func TestWorldsRepeatThemselves(t *testing.T) {
+	seed.OneGoroutine(t)
 	first := seed.Of(t) % (1 << 32)
 	for n := range uint64(worlds(2, 50)) {
 		once := simtest.Play(t, simtest.NewScript(first+n), inMemory)
