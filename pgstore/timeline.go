@@ -12,7 +12,8 @@ import (
 // The numbers of exposures must never be given twice: engines ask for those behind
 // the last one that they have seen. A failover takes the newest numbers with it, and
 // the new primary would give them to other units. So numbers begin anew with each
-// timeline, which a promotion raises (PostgreSQL manual, 26.3.6, "Timelines"), and
+// timeline, which a promotion raises (PostgreSQL manual, "Continuous Archiving",
+// section "Timelines"), and
 // above all those of the timelines before.
 
 // numbersPerTimeline is how many exposures of a subject a timeline has numbers for.

@@ -34,11 +34,10 @@ type process struct {
 	met   map[meeting]bool // exposures that it should have recorded
 	deeds []*deed          // in the order in which they were taken in
 
-	ended  ending
-	at     time.Time   // when it ended
-	left   strata.Left // by its own word
-	well   bool        // it could reach the store when it was closed, and some time before
-	opened time.Time
+	ended ending
+	at    time.Time   // when it ended
+	left  strata.Left // by its own word
+	well  bool        // it could reach the store when it was closed, and some time before
 }
 
 // meeting is a treatment that a unit met in a process.
@@ -74,7 +73,7 @@ func (c skewed) Now() time.Time { return c.Clock.Now().Add(c.by) }
 // start starts a process in a slot.
 func (w *world) start(s *slot) {
 	s.count++
-	p := &process{slot: s, name: fmt.Sprintf("p%d.%d", s.index, s.count), met: make(map[meeting]bool), opened: time.Now()}
+	p := &process{slot: s, name: fmt.Sprintf("p%d.%d", s.index, s.count), met: make(map[meeting]bool)}
 	p.link = w.newLink(p.name, s.Delay)
 	var drawn atomic.Uint64
 	cfg := strata.Config{

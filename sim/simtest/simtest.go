@@ -33,7 +33,8 @@ type Outcome struct {
 
 // Run plays random worlds, each on an empty store, and fails the test for the first
 // one in which something is wrong, with a script that is as short as could be
-// found. Over all worlds it checks how treatments were drawn.
+// found. Every fourth world fails over again and again: see [Script.WithFailovers].
+// Over all worlds it checks how treatments were drawn.
 //
 // newStore is called inside of a bubble of testing/synctest, with a test that ends
 // with the world, and again for each failover. It returns what rarely happens and
