@@ -46,7 +46,7 @@ func (b *bench) addFloors(w *workload) {
 		case floorLoop:
 			run = loopFloor(b.ids)
 		}
-		t := &task{workload: w.name, subject: name, floor: true}
+		t := &task{workload: w.name, subject: name, floor: true, parallel: w.parallel}
 		if t.run = alone(run); w.parallel {
 			t.run = inParallel(run)
 		}
@@ -64,7 +64,7 @@ func (b *bench) add(w *workload, a Adapter) error {
 		if err != nil {
 			return err
 		}
-		t := &task{workload: w.name, subject: a.Name(), exposures: exposures}
+		t := &task{workload: w.name, subject: a.Name(), exposures: exposures, parallel: w.parallel}
 		if !w.task(s, b.ids, t) {
 			continue
 		}

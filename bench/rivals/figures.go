@@ -4,18 +4,19 @@ import "slices"
 
 // figures are what one subject needed for an operation in a workload, over all rounds.
 type figures struct {
-	nanos  []float64 // for each round
+	least  []float64 // nanoseconds in the best slice, for each round
+	nanos  []float64 // nanoseconds over a whole sample, for each round
 	allocs []float64
 }
 
-// best is the least time in nanoseconds. Others on the machine only ever add, so it
-// is the estimate. It is 0 without rounds, like the others.
-func (f *figures) best() float64 { return quantile(f.nanos, 0) }
+// best is the least time of a slice in nanoseconds. Others on the machine only ever
+// add, so it is the estimate. It is 0 without rounds, like the others.
+func (f *figures) best() float64 { return quantile(f.least, 0) }
 
-// median is the middle of the times in nanoseconds.
+// median is the middle of the samples' times in nanoseconds.
 func (f *figures) median() float64 { return quantile(f.nanos, 0.5) }
 
-// spread is the ninetieth percentile of the times by the tenth.
+// spread is the ninetieth percentile of the samples' times by the tenth.
 func (f *figures) spread() float64 {
 	low := quantile(f.nanos, 0.1)
 	if low == 0 {

@@ -45,8 +45,10 @@ func writeFooter(out *strings.Builder, chosen func(name string) bool) {
   request: in each operation for one experiment, once an operation for all of 100.
 - Libraries are called through an interface of this program, which takes a nanosecond or
   two, and floors are plain loops.
-- Best is the least time over the rounds: others on the machine only ever add. Nothing is
-  delivered over a network.
+- Best is the least time of a slice of 0.2 ms (2 ms in parallel, one operation where that
+  takes longer) in all rounds: others on the machine only ever add. A library's own garbage
+  is hardly ever collected in its best slice; the median of whole samples has it.
+- Nothing is delivered over a network.
 - Floor a is xxhash of the id; floor b looks the experiment's name up in a map of 100
   besides; floor c hashes the id once, and mixes, scales and counts for 100 seeds.
 

@@ -12,6 +12,7 @@ type task struct {
 	subject   string
 	exposures bool
 	floor     bool
+	parallel  bool // run starts goroutines
 
 	// most bounds the operations of a sample; 0 means no bound.
 	most int
@@ -21,9 +22,21 @@ type task struct {
 	// run does n operations.
 	run func(n int) error
 
-	operations int // of a sample
+	operations int // of a slice
+	slices     int // of a sample
 	figures    figures
 }
+
+// sliceTime is about how long a slice of a sample takes. A shared machine is fast for
+// some milliseconds and slow for the next, by a factor of two, so that a sample hardly
+// ever finds it fast from its beginning to its end, while one of its slices does: with
+// slices of 0.2 ms the best times of two runs differ by some 3 %, with whole samples of
+// 20 ms by 70 %. Goroutines take longer to start, so that the parallel ones have
+// parallelSlice.
+const (
+	sliceTime     = 200 * time.Microsecond
+	parallelSlice = 2 * time.Millisecond
+)
 
 // harness measures tasks side by side.
 type harness struct {
@@ -52,32 +65,40 @@ func (h *harness) measure(tasks []*task) error {
 	return nil
 }
 
-// calibrate finds how many operations take about a sample's time.
+// calibrate finds how many operations take about a slice's time, and how many slices
+// a sample's.
 func (h *harness) calibrate(t *task) error {
+	target := min(sliceTime, h.sample)
+	if t.parallel {
+		target = min(parallelSlice, h.sample)
+	}
 	for n := 1; ; n *= 2 {
 		took, err := t.once(n)
 		if err != nil {
 			return err
 		}
-		t.operations = n
-		if t.most > 0 && n >= t.most {
-			t.operations = t.most
-			return nil
+		if took < target/2 && (t.most == 0 || n < t.most) {
+			continue
 		}
-		if took >= h.sample/4 {
-			t.operations = max(1, int(float64(n)*float64(h.sample)/float64(took)))
-			if t.most > 0 {
-				t.operations = min(t.operations, t.most)
-			}
-			return nil
+		t.operations = max(1, int(float64(n)*float64(target)/float64(took)))
+		t.slices = max(1, int(float64(n)*float64(h.sample)/float64(took)/float64(t.operations)))
+		if t.most > 0 {
+			t.operations = min(t.operations, t.most)
+			t.slices = min(t.slices, t.most/t.operations)
 		}
+		return nil
 	}
 }
 
+// once runs n operations once, prepared.
 func (t *task) once(n int) (time.Duration, error) {
 	if t.prepare != nil {
 		t.prepare(n)
 	}
+	return t.slice(n)
+}
+
+func (t *task) slice(n int) (time.Duration, error) {
 	start := time.Now()
 	err := t.run(n)
 	return time.Since(start), err
@@ -85,18 +106,31 @@ func (t *task) once(n int) (time.Duration, error) {
 
 // sample measures once. The garbage of others is collected before, and not counted.
 func (t *task) sample() error {
-	n := t.operations
 	if t.prepare != nil {
-		t.prepare(n)
+		t.prepare(t.operations * t.slices)
 	}
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
-	err := t.run(n)
-	took := time.Since(start)
+	var total, least time.Duration
+	for i := range t.slices {
+		took, err := t.slice(t.operations)
+		if err != nil {
+			return err
+		}
+		if total += took; i == 0 || took < least {
+			least = took
+		}
+	}
 	runtime.ReadMemStats(&after)
-	t.figures.nanos = append(t.figures.nanos, float64(took.Nanoseconds())/float64(n))
-	t.figures.allocs = append(t.figures.allocs, float64(after.Mallocs-before.Mallocs)/float64(n))
-	return err
+	t.figures.add(t, least, total, after.Mallocs-before.Mallocs)
+	return nil
+}
+
+func (f *figures) add(t *task, least, total time.Duration, allocs uint64) {
+	n := float64(t.operations)
+	all := n * float64(t.slices)
+	f.least = append(f.least, float64(least.Nanoseconds())/n)
+	f.nanos = append(f.nanos, float64(total.Nanoseconds())/all)
+	f.allocs = append(f.allocs, float64(allocs)/all)
 }

@@ -70,7 +70,7 @@ type measured struct{ tasks []*task }
 // comparison with it fails.
 func (m measured) best(workload, subject string, exposures bool) float64 {
 	t := find(m.tasks, workload, subject, exposures)
-	if t == nil || len(t.figures.nanos) == 0 {
+	if t == nil || len(t.figures.least) == 0 {
 		return math.NaN()
 	}
 	return t.figures.best()

@@ -29,8 +29,16 @@ type strangers struct {
 	next *atomic.Uint64 // shared, so that no two samples get the same
 }
 
+// take returns the next n of the ids that were prepared.
+func (s *strangers) take(n int) []string {
+	ids := s.ids[:n]
+	s.ids = s.ids[n:]
+	return ids
+}
+
+// prepare makes n ids. Those that were not taken are dropped.
 func (s *strangers) prepare(n int) {
-	s.ids = s.ids[:0]
+	s.ids = make([]string, 0, n)
 	for range n {
 		s.ids = append(s.ids, unitID(unitCount+s.next.Add(1)))
 	}

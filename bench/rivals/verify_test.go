@@ -78,7 +78,7 @@ func TestIDsAreDistinct(t *testing.T) {
 	units := &strangers{next: &met}
 	units.prepare(500)
 	seen := map[string]bool{}
-	for _, id := range append(unitIDs(), units.ids...) {
+	for _, id := range append(append(unitIDs(), units.take(200)...), units.take(300)...) {
 		require.Len(t, id, 36)
 		seen[id] = true
 	}

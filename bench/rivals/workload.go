@@ -100,7 +100,7 @@ func firstTask(s Subject, _ []string, t *task) bool {
 	t.prepare, t.most = units.prepare, firstMeetings
 	t.run = alone(func(n int) {
 		x := 0
-		for _, id := range units.ids[:n] {
+		for _, id := range units.take(n) {
 			x += len(s.One(id))
 		}
 		runtime.KeepAlive(x)
