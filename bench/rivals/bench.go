@@ -37,7 +37,7 @@ func newBench(chosen, subjects *regexp.Regexp) (*bench, error) {
 
 func (b *bench) addFloors(w *workload) {
 	for _, name := range w.floors {
-		var run func(n int)
+		var run func(from, n int)
 		switch name {
 		case floorHash:
 			run = hashFloor(b.ids)
@@ -47,9 +47,10 @@ func (b *bench) addFloors(w *workload) {
 			run = loopFloor(b.ids)
 		}
 		t := &task{workload: w.name, subject: name, floor: true, parallel: w.parallel}
-		if t.run = alone(run); w.parallel {
-			t.run = inParallel(run)
+		if w.parallel {
+			run = inParallel(run)
 		}
+		t.run = inTurn(run)
 		b.tasks = append(b.tasks, t)
 	}
 }

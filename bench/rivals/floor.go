@@ -18,10 +18,10 @@ const (
 )
 
 // hashFloor hashes ids.
-func hashFloor(ids []string) func(n int) {
-	return func(n int) {
+func hashFloor(ids []string) func(from, n int) {
+	return func(from, n int) {
 		var x uint64
-		for i := range n {
+		for i := from; i < from+n; i++ {
 			x += xxhash.Sum64String(ids[i&(len(ids)-1)])
 		}
 		runtime.KeepAlive(x)
@@ -29,15 +29,15 @@ func hashFloor(ids []string) func(n int) {
 }
 
 // lookupFloor hashes ids, and looks the name of an experiment up among a hundred.
-func lookupFloor(ids []string) func(n int) {
+func lookupFloor(ids []string) func(from, n int) {
 	experiments := map[string]uint64{}
 	for i, name := range names[:100] {
 		experiments[name] = uint64(i)
 	}
-	return func(n int) {
+	return func(from, n int) {
 		var x uint64
 		name := names[0]
-		for i := range n {
+		for i := from; i < from+n; i++ {
 			x += xxhash.Sum64String(ids[i&(len(ids)-1)]) ^ experiments[name]
 		}
 		runtime.KeepAlive(x)
@@ -46,14 +46,14 @@ func lookupFloor(ids []string) func(n int) {
 
 // loopFloor hashes an id once, and draws one of two treatments for each of a hundred
 // seeds.
-func loopFloor(ids []string) func(n int) {
+func loopFloor(ids []string) func(from, n int) {
 	seeds := make([]uint64, 100)
 	for i := range seeds {
 		seeds[i] = xxhash.Sum64String(names[i])
 	}
-	return func(n int) {
+	return func(from, n int) {
 		var x uint64
-		for i := range n {
+		for i := from; i < from+n; i++ {
 			h := xxhash.Sum64String(ids[i&(len(ids)-1)])
 			for _, seed := range seeds {
 				x += second(h, seed)

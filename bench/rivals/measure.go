@@ -30,7 +30,7 @@ type task struct {
 // sliceTime is about how long a slice of a sample takes. A shared machine is fast for
 // some milliseconds and slow for the next, by a factor of two, so that a sample hardly
 // ever finds it fast from its beginning to its end, while one of its slices does: with
-// slices of 0.2 ms the best times of two runs differ by some 3 %, with whole samples of
+// slices of 0.2 ms the best times of two runs differed by some 5 %, with whole samples of
 // 20 ms by 70 %. Goroutines take longer to start, so that the parallel ones have
 // parallelSlice.
 const (

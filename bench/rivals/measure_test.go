@@ -68,7 +68,7 @@ func TestAFailureEndsTheRun(t *testing.T) {
 
 func TestSamplesTakeAboutTheirTime(t *testing.T) {
 	h := &harness{sample: time.Millisecond}
-	x := &task{run: alone(loopFloor(unitIDs()))}
+	x := &task{run: inTurn(loopFloor(unitIDs()))}
 	require.NoError(t, h.calibrate(x))
 	require.Greater(t, x.operations, 50, "a loop over 100 seeds takes less than 20 µs")
 
@@ -79,16 +79,26 @@ func TestSamplesTakeAboutTheirTime(t *testing.T) {
 	require.LessOrEqual(t, x.figures.best(), x.figures.median(), "the best slice is not slower than all of them")
 }
 
-func TestParallelDoesEveryOperationOnce(t *testing.T) {
+func TestEveryOperationIsDoneOnce(t *testing.T) {
 	for n := range 9 {
-		shares := make(chan int, 1024)
-		require.NoError(t, inParallel(func(n int) { shares <- n })(n))
-		close(shares)
-		sum := 0
-		for share := range shares {
-			sum += share
+		units := make(chan int, 1024)
+		run := inTurn(inParallel(func(from, n int) {
+			for i := range n {
+				units <- from + i
+			}
+		}))
+		require.NoError(t, run(n))
+		require.NoError(t, run(5))
+		close(units)
+		var all []int
+		for unit := range units {
+			all = append(all, unit)
 		}
-		require.Equal(t, n, sum)
+		slices.Sort(all)
+		require.Len(t, all, n+5)
+		for i, unit := range all {
+			require.Equal(t, i, unit, "the second call goes on behind the first")
+		}
 	}
 }
 

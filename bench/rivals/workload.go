@@ -75,36 +75,42 @@ func workloads() []workload {
 }
 
 func oneTask(s Subject, ids []string, t *task) bool {
-	t.run = alone(func(n int) { oneByOne(s, ids, n) })
+	t.run = inTurn(oneByOne(s, ids))
 	return true
 }
 
-// alone runs what cannot fail.
-func alone(run func(n int)) func(n int) error {
-	return func(n int) error {
-		run(n)
-		return nil
+func oneByOne(s Subject, ids []string) func(from, n int) {
+	return func(from, n int) {
+		x := 0
+		for i := from; i < from+n; i++ {
+			x += len(s.One(ids[i&(unitCount-1)]))
+		}
+		runtime.KeepAlive(x)
 	}
 }
 
-func oneByOne(s Subject, ids []string, n int) {
-	x := 0
-	for i := range n {
-		x += len(s.One(ids[i&(unitCount-1)]))
+// inTurn goes on with the units where it stopped, so that no slice has to do with a few
+// units only, which would stay in the processor's caches.
+func inTurn(run func(from, n int)) func(n int) error {
+	at := 0
+	return func(n int) error {
+		run(at, n)
+		at += n
+		return nil
 	}
-	runtime.KeepAlive(x)
 }
 
 func firstTask(s Subject, _ []string, t *task) bool {
 	units := &strangers{next: &met}
 	t.prepare, t.most = units.prepare, firstMeetings
-	t.run = alone(func(n int) {
+	t.run = func(n int) error {
 		x := 0
 		for _, id := range units.take(n) {
 			x += len(s.One(id))
 		}
 		runtime.KeepAlive(x)
-	})
+		return nil
+	}
 	return true
 }
 
@@ -112,9 +118,9 @@ func firstTask(s Subject, _ []string, t *task) bool {
 var met atomic.Uint64
 
 func eachTask(s Subject, ids []string, t *task) bool {
-	t.run = alone(func(n int) {
+	t.run = inTurn(func(from, n int) {
 		x := 0
-		for i := range n {
+		for i := from; i < from+n; i++ {
 			x += s.Each(ids[i&(unitCount-1)], 100)
 		}
 		runtime.KeepAlive(x)
@@ -126,9 +132,9 @@ func allTask(s Subject, ids []string, t *task) bool {
 	if _, ok := s.All(ids[0]); !ok {
 		return false
 	}
-	t.run = alone(func(n int) {
+	t.run = inTurn(func(from, n int) {
 		x := 0
-		for i := range n {
+		for i := from; i < from+n; i++ {
 			on, _ := s.All(ids[i&(unitCount-1)])
 			x += on
 		}
@@ -138,19 +144,19 @@ func allTask(s Subject, ids []string, t *task) bool {
 }
 
 func parallelTask(s Subject, ids []string, t *task) bool {
-	t.run = inParallel(func(n int) { oneByOne(s, ids, n) })
+	t.run = inTurn(inParallel(oneByOne(s, ids)))
 	return true
 }
 
 // inParallel shares the operations out among as many goroutines as GOMAXPROCS.
-func inParallel(run func(n int)) func(n int) error {
-	return func(n int) error {
+func inParallel(run func(from, n int)) func(from, n int) {
+	return func(from, n int) {
 		var wg sync.WaitGroup
 		p := runtime.GOMAXPROCS(0)
 		for i := range p {
-			wg.Go(func() { run((n + i) / p) })
+			first, last := n*i/p, n*(i+1)/p
+			wg.Go(func() { run(from+first, last-first) })
 		}
 		wg.Wait()
-		return nil
 	}
 }
