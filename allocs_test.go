@@ -21,10 +21,10 @@ var (
 func readThroughHelper(a *strata.Assignment) string { return a.Treatment("exp-0") }
 
 //go:noinline
-func readByValue(a strata.Assignment, p *strata.Param[string]) string { return p.Get(a) }
+func readByValue(a *strata.Assignment, p *strata.Param[string]) string { return p.Get(a) }
 
 //go:noinline
-func countDecisions(a strata.Assignment) (n int) {
+func countDecisions(a *strata.Assignment) (n int) {
 	for d := range a.All() {
 		if d.Reason() == strata.ReasonAssigned {
 			n++
@@ -52,7 +52,7 @@ func TestAssigningDoesNotAllocate(t *testing.T) {
 		for what, do := range map[string]func(){
 			"Snapshot.Assign and Treatment": func() { a := snap.Assign(u); sinkTreatment = a.Treatment("exp-0") },
 			"Engine.Assign and Treatment":   func() { a := eng.Assign(u); sinkTreatment = a.Treatment("exp-0") },
-			"through a helper":              func() { a := eng.Assign(u); sinkTreatment = readThroughHelper(&a) },
+			"through a helper":              func() { a := eng.Assign(u); sinkTreatment = readThroughHelper(a) },
 			"Peek":                          func() { a := eng.Assign(u); sinkTreatment = a.Peek("exp-7") },
 			"Param.Get":                     func() { sinkTreatment = param.Get(eng.Assign(u)) },
 			"Param.Get through a helper":    func() { sinkTreatment = readByValue(eng.Assign(u), param) },

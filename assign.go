@@ -1,63 +1,98 @@
 package strata
 
-import "iter"
-
 // Assignment is what a snapshot gives one unit. Making one has no side effect;
 // reading a parameter or treatment through it records the exposure, once per
 // unit and experiment. Everything that is read through one assignment comes
 // from one snapshot, whatever is published meanwhile.
 //
-// It is a value: it may be copied, kept for the length of a request and used by
-// several goroutines. The zero value assigns nothing. Methods take about as
-// long as hashing the id, and allocate only when an exposure is recorded.
+// It never changes: it may be kept for the length of a request, in its context for
+// example, and used by several goroutines. nil and the zero value assign nothing.
+// Methods take about as long as hashing the id, and allocate only when an exposure is
+// recorded.
 type Assignment struct {
 	engine *Engine
-	snap   *Snapshot
-	unit   Unit
-	hash   [numDiversions]uint64
-	has    uint8 // bit i: the unit has the id that diversions[i] hashes
 	forced *forcing
+	unit   Unit
+	hashed
+}
+
+// hashed is what a snapshot makes of a unit: the hashes of the ids that its layers divert
+// by, the commonest diversion first. 0 stands for a hash that is not there. It has four
+// fields so that it travels in registers, and an assignment is written where the caller
+// keeps it; see docs/decisions/0004-hot-path.md.
+type hashed struct {
+	snap                 *Snapshot
+	first, second, third uint64
 }
 
 // Assign decides nothing yet: it hashes the unit's ids, each once. The
 // assignment records no exposures; use [Engine.Assign] where it should.
-func (s *Snapshot) Assign(u Unit) (a Assignment) {
-	a.identify(s, &u)
-	return a
+func (s *Snapshot) Assign(u Unit) *Assignment {
+	return &Assignment{unit: u, hashed: s.hashed(&u)}
 }
 
-// identify fills an assignment in: the unit, and a hash for each id that some
-// layer diverts by. Most plans divert by user alone, or by user and device.
-func (a *Assignment) identify(s *Snapshot, u *Unit) {
-	a.snap = s
-	a.unit.copyFrom(u)
-	if s.uses&usesUser != 0 && u.User != "" {
-		a.hash[byUser] = hashID(u.User)
-		a.has = usesUser
+// hashed hashes the ids that some layer diverts by. Most plans divert by user alone, or
+// by user and device.
+func (s *Snapshot) hashed(u *Unit) hashed {
+	h := hashed{snap: s}
+	if id := u.id(int(s.diverts[0])); id != "" {
+		h.first = hashID(id)
 	}
-	if s.uses&^usesUser == 0 {
-		return
+	if s.places == 1 {
+		return h
 	}
-	for i := range numDiversions {
-		if id := u.id(i); i != byUser && s.uses>>i&1 != 0 && id != "" {
-			a.hash[i] = hashID(id)
-			a.has |= 1 << i
-		}
+	if id := u.id(int(s.diverts[1])); id != "" {
+		h.second = hashID(id)
 	}
+	if s.places == 2 {
+		return h
+	}
+	if id := u.id(int(s.diverts[2])); id != "" {
+		h.third = hashID(id)
+	}
+	return h
 }
 
-const (
-	byUser   = 1 // index of ByUser in diversions
-	usesUser = 1 << byUser
-)
+// hash returns the hash of the id in one of the snapshot's places, false when the unit
+// lacks it.
+func (a *Assignment) hash(place uint8) (uint64, bool) {
+	var h uint64
+	switch place {
+	case 0:
+		h = a.first
+	case 1:
+		h = a.second
+	case 2:
+		h = a.third
+	}
+	if h != 0 {
+		return h, true
+	}
+	return a.hashAnew(place)
+}
+
+// hashAnew is hash for what is not at hand: there is no id, or its hash is 0, or the
+// snapshot uses a fourth diversion or a fifth.
+func (a *Assignment) hashAnew(place uint8) (uint64, bool) {
+	id := a.unit.id(int(a.snap.diverts[place]))
+	if id == "" {
+		return 0, false
+	}
+	return hashID(id), true
+}
 
 // Unit returns the unit that was assigned.
-func (a *Assignment) Unit() Unit { return a.unit }
+func (a *Assignment) Unit() Unit {
+	if a == nil {
+		return Unit{}
+	}
+	return a.unit
+}
 
 // Version returns the plan version that the assignment comes from, 0 for the
 // zero assignment.
 func (a *Assignment) Version() int64 {
-	if a.snap == nil {
+	if a == nil || a.snap == nil {
 		return 0
 	}
 	return a.snap.version
@@ -91,13 +126,24 @@ func (a *Assignment) Expose(experiment string) bool { return a.Treatment(experim
 
 // find decides one experiment. The treatment is negative when there is none.
 func (a *Assignment) find(experiment string) (*snapExperiment, int, Reason) {
-	if a.snap == nil {
+	if a == nil || a.snap == nil {
 		return nil, -1, ReasonNotRunning
 	}
-	e := a.snap.experiments[experiment]
+	e := a.snap.experiments.find(experiment)
 	if e == nil {
 		return nil, -1, ReasonNotRunning
 	}
+	if e.alone && a.forced == nil {
+		if h, ok := a.hash(e.place); ok {
+			return e, e.usual.treatment(h), ReasonAssigned
+		}
+	}
+	return a.findInLayer(e)
+}
+
+// findInLayer decides an experiment that shares its layer, lies in a domain, or admits
+// not everybody.
+func (a *Assignment) findInLayer(e *snapExperiment) (*snapExperiment, int, Reason) {
 	keptOnly := false
 	for _, step := range e.layer.path {
 		slot := a.slot(step.layer)
@@ -144,19 +190,22 @@ func (a *Assignment) slot(l *snapLayer) *snapSlot {
 			return s
 		}
 	}
-	if a.has>>l.div&1 == 0 {
+	h, ok := a.hash(l.place)
+	switch {
+	case !ok:
 		return nil
-	}
-	if l.sole != nil {
+	case l.sole != nil:
 		return l.sole
+	default:
+		return l.slot(bucketOf(h, l.seed))
 	}
-	return l.slot(bucketOf(a.hash[l.div], l.seed))
 }
 
 // draw decides the treatment of a unit whose bucket belongs to an experiment.
 func (a *Assignment) draw(slot *snapSlot, keptOnly bool) (int, Reason) {
 	if slot.plain && !keptOnly {
-		return slot.draw.treatment(a.hash[slot.div]), ReasonAssigned
+		h, _ := a.hash(slot.exp.place)
+		return slot.exp.usual.treatment(h), ReasonAssigned
 	}
 	return a.drawSlow(slot, keptOnly)
 }
@@ -171,7 +220,7 @@ func (a *Assignment) drawSlow(slot *snapSlot, keptOnly bool) (int, Reason) {
 	if !e.running || slot.kind == slotReserved {
 		return -1, ReasonNotRunning
 	}
-	h := a.hash[e.layer.div]
+	h, _ := a.hash(e.place)
 	if keptOnly || e.closed || slot.kind == slotDraining {
 		return held(e, h, -1, ReasonIntakeClosed)
 	}
@@ -213,16 +262,16 @@ func (e *snapExperiment) drewOtherwise(x uint64, t int) bool {
 // admits nobody admits nobody to a control that it shares either, and it learns
 // nothing while that control does not run.
 func (e *snapExperiment) idle(t int) bool {
-	return e.control != nil && (!e.control.running || (e.closed || e.unopened) && t == e.sharedTreatment())
+	return e.shares && (!e.control.running || (e.closed || e.unopened) && t == e.sharedTreatment())
 }
 
 // expose records an exposure unless this process did so before.
 func (a *Assignment) expose(e *snapExperiment, t int) {
-	if a.engine == nil || a.forced != nil || e.idle(t) {
+	if a.engine == nil || a.forced != nil || e.shares && e.idle(t) {
 		return
 	}
-	h := a.hash[e.layer.div]
-	if x := mix(h, e.treatments[t].mark); !a.engine.filter.seen(x) {
+	h, _ := a.hash(e.place)
+	if x := e.mark(h, t); !a.engine.filter.seen(x) {
 		a.engine.recordExposure(a, e, e.treatments[t].key, x)
 	}
 }
@@ -288,65 +337,6 @@ func (a *Assignment) touched(slot *snapSlot, index int32, keptOnly, expose bool)
 		a.exposeParam(e, t)
 	}
 	return touch.values[t]
-}
-
-// All iterates over the decision of every layer on the unit's path: the layers
-// of the root domain in the order of the plan, and behind a layer that led into
-// a nested domain the layers of that domain. It records no exposure and
-// allocates nothing.
-func (a *Assignment) All() iter.Seq[Decision] {
-	return func(yield func(Decision) bool) {
-		if a.snap != nil {
-			a.walk(a.snap.layers, false, yield)
-		}
-	}
-}
-
-// walkBlock is how many layers are decided ahead of the caller's loop.
-const walkBlock = 16
-
-// walk decides the layers block by block. The usual draws of a block are made in
-// a loop that calls nothing, so that the processor works on several at a time;
-// see docs/decisions/0004-hot-path.md.
-func (a *Assignment) walk(layers []*snapLayer, keptOnly bool, yield func(Decision) bool) bool {
-	var usual [walkBlock]int8 // the treatment, or -1 where more than the draw decides
-	for len(layers) > 0 {
-		block := layers[:min(walkBlock, len(layers))]
-		layers = layers[len(block):]
-		a.drawUsual(block, &usual, keptOnly)
-		for i, l := range block {
-			if t := usual[i%walkBlock]; t >= 0 {
-				if !yield(Decision{l, l.sole, a.hash[l.div], drawn{int16(t), ReasonAssigned}}) {
-					return false
-				}
-				continue
-			}
-			slot := a.slot(l)
-			d := Decision{l, slot, a.hash[l.div], a.decide(slot, keptOnly)}
-			if !yield(d) {
-				return false
-			}
-			if d.reason == ReasonDomain && !a.walk(slot.domain.layers, keptOnly || slot.kind == slotDomainDraining, yield) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// drawUsual draws the treatments of layers that one plain experiment owns.
-func (a *Assignment) drawUsual(block []*snapLayer, usual *[walkBlock]int8, keptOnly bool) {
-	has := a.has
-	if a.forced != nil || keptOnly {
-		has = 0
-	}
-	for i, l := range block[:min(walkBlock, len(block))] {
-		t := -1
-		if has&l.plain != 0 {
-			t = l.usual.treatment(a.hash[l.div])
-		}
-		usual[i%walkBlock] = int8(t)
-	}
 }
 
 // decide is what a slot means for the unit.

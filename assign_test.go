@@ -73,7 +73,7 @@ func TestNestedDomainsLeadTheWay(t *testing.T) {
 			if treatment == "t1" {
 				want = "t1"
 			}
-			require.Equal(t, want, p.Peek(*a))
+			require.Equal(t, want, p.Peek(a))
 		}
 		count[in]++
 	}
@@ -127,7 +127,7 @@ func TestAudienceDecidesAfterTheBucket(t *testing.T) {
 		german.Attributes = map[string]any{"country": "DE"}
 		french.Attributes = map[string]any{"country": "FR"}
 		in, out, unknown := snap.Assign(german), snap.Assign(french), snap.Assign(nobody)
-		d := decision(&out, "l")
+		d := decision(out, "l")
 		if d.Bucket() >= 5000 {
 			require.Equal(t, strata.ReasonAssigned, d.Reason())
 			require.Equal(t, in.Peek("b"), out.Peek("b"), "attributes do not enter the draw")
@@ -138,7 +138,7 @@ func TestAudienceDecidesAfterTheBucket(t *testing.T) {
 		require.Empty(t, d.Treatment())
 		require.Empty(t, out.Peek("a"))
 		require.Empty(t, out.Peek("b"))
-		require.Equal(t, strata.ReasonAudience, decision(&unknown, "l").Reason(), "a missing attribute does not match")
+		require.Equal(t, strata.ReasonAudience, decision(unknown, "l").Reason(), "a missing attribute does not match")
 		require.NotEmpty(t, in.Peek("a"))
 	}
 }
@@ -149,14 +149,14 @@ func TestAUnitWithoutTheIDIsInNothing(t *testing.T) {
 	noDevice := 0
 	for i := range 1000 {
 		none := snap.Assign(strata.Unit{Session: "s", Request: "r", Tenant: "t"})
-		require.Equal(t, strata.ReasonNoID, decision(&none, "outer").Reason())
-		require.Equal(t, -1, decision(&none, "outer").Bucket())
+		require.Equal(t, strata.ReasonNoID, decision(none, "outer").Reason())
+		require.Equal(t, -1, decision(none, "outer").Bucket())
 
 		u := visitor(i)
 		u.Device = ""
 		a := snap.Assign(u)
 		require.Empty(t, a.Peek("inner"), "never a fallback to the user's id")
-		if d := decision(&a, "innermost"); d != nil {
+		if d := decision(a, "innermost"); d != nil {
 			noDevice++
 			require.Equal(t, strata.ReasonNoID, d.Reason())
 			require.Equal(t, "default", strata.StringParam("inner.p", "").Peek(a))
@@ -185,7 +185,7 @@ func TestADrainingDomainAdmitsNobody(t *testing.T) {
 		if outer.Bucket() >= 2500 {
 			want = strata.ReasonIntakeClosed
 			require.Empty(t, a.Peek("inner"))
-			require.Equal(t, "default", inner.Peek(*a))
+			require.Equal(t, "default", inner.Peek(a))
 		}
 		require.Equal(t, want, innermost.Reason())
 		require.Equal(t, innermost.Treatment(), a.Peek("inner"))
@@ -240,7 +240,7 @@ func TestAllGivesEveryReason(t *testing.T) {
 	require.Equal(t, []string{"nesting", "nested"}, order[len(order)-2:], "a nested layer comes behind the one that led to it")
 	forced, err := a.Force("e-draft", "t1")
 	require.NoError(t, err)
-	require.Equal(t, strata.ReasonForced, decision(&forced, "draft").Reason())
+	require.Equal(t, strata.ReasonForced, decision(forced, "draft").Reason())
 
 	n := 0
 	for range a.All() {
@@ -256,7 +256,7 @@ func TestADecisionAsTextAndJSON(t *testing.T) {
 	p.Experiments[0].Treatments = []strata.Treatment{{Key: "green", Weight: 1, Values: strata.Values{"p": "green"}}, {Key: "never", Weight: 0}}
 	p.Experiments[0].Phase = 2
 	a := compiled(t, p).Assign(visitor(1))
-	d := decision(&a, "l")
+	d := decision(a, "l")
 	require.Equal(t, fmt.Sprintf("l: cta-color=green (assigned, bucket %d)", d.Bucket()), d.String())
 	text, err := json.Marshal(d)
 	require.NoError(t, err)
@@ -264,7 +264,16 @@ func TestADecisionAsTextAndJSON(t *testing.T) {
 }
 
 func TestTheZeroAssignmentIsSafe(t *testing.T) {
-	var a strata.Assignment
+	for name, a := range map[string]*strata.Assignment{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) { requireEmpty(t, a) })
+	}
+}
+
+func requireEmpty(t *testing.T, a *strata.Assignment) {
+	t.Helper()
+	require.Zero(t, a.Unit())
+	require.False(t, a.Forced())
+	require.ErrorIs(t, a.Track(strata.PageView{Page: "/"}), strata.ErrClosed)
 	require.Empty(t, a.Peek("x"))
 	require.Empty(t, a.Treatment("x"))
 	require.False(t, a.Expose("x"))
@@ -288,7 +297,7 @@ func TestTheSamePlanCompiledTwiceAnswersAlike(t *testing.T) {
 			second := compiled(t, again)
 			for i, a := range visitors(first, 300) {
 				b := second.Assign(visitor(i))
-				require.Equal(t, texts(a), texts(&b))
+				require.Equal(t, texts(a), texts(b))
 			}
 		}
 	}
@@ -304,7 +313,7 @@ func TestTheOrderOfThePlanDoesNotMatter(t *testing.T) {
 	s, r := compiled(t, p), compiled(t, turned)
 	for i, a := range visitors(s, 500) {
 		b := r.Assign(visitor(i))
-		require.ElementsMatch(t, texts(a), texts(&b))
+		require.ElementsMatch(t, texts(a), texts(b))
 	}
 }
 

@@ -221,14 +221,29 @@ func lastWithWeight(sizes []uint64) int {
 // The fast draw of two treatments is the draw of the specification.
 func TestTheFastDrawIsTheDraw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b := rapid.Uint32Range(0, 1<<20).Draw(t, "a"), rapid.Uint32Range(0, 1<<20).Draw(t, "b")
-		if a+b == 0 {
+		weight := rapid.OneOf(rapid.Uint32Range(0, 10), rapid.Uint32Range(0, 1<<20))
+		a, b := weight.Draw(t, "a"), weight.Draw(t, "b")
+		d, ok := newDraw(rapid.Uint64().Draw(t, "seed"), a, a+b)
+		require.Equal(t, b > 0, ok)
+		if !ok {
 			return
 		}
-		d := draw{seed: rapid.Uint64().Draw(t, "seed"), total: uint64(a + b), first: uint64(a)}
-		h := rapid.Uint64().Draw(t, "h")
-		require.Equal(t, pick([]uint32{a, a + b}, mix(h, d.seed)), d.treatment(h))
+		// Where the treatments meet, and anywhere.
+		for _, x := range []uint64{d.below - 1, d.below, d.below + 1, 0, math.MaxUint64, rapid.Uint64().Draw(t, "x")} {
+			h := unmix(x) ^ d.seed
+			require.Equal(t, x, mix(h, d.seed))
+			require.Equal(t, pick([]uint32{a, a + b}, x), d.treatment(h), "x = %d", x)
+		}
 	})
+}
+
+// unmix is the inverse of mix with seed 0.
+func unmix(x uint64) uint64 {
+	x ^= x>>31 ^ x>>62
+	x *= 0x319642B2D24D8EC3 // 1 / 0x94D049BB133111EB modulo 2⁶⁴
+	x ^= x>>27 ^ x>>54
+	x *= 0x96DE1B173F119089 // 1 / 0xBF58476D1CE4E5B9 modulo 2⁶⁴
+	return x ^ x>>30 ^ x>>60
 }
 
 // The packed table of owners says of each bucket what the sets say, at every

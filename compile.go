@@ -30,12 +30,13 @@ func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, erro
 		snap: &Snapshot{
 			serial: snapshotSerial.Add(1), version: p.Version, at: at,
 			paramIndex:  make(map[string]int32, len(p.Parameters)),
-			experiments: make(map[string]*snapExperiment, len(p.Experiments)),
+			experiments: newExperimentIndex(len(p.Experiments)),
 		},
 	}
 	if err := c.parameters(); err != nil {
 		return nil, err
 	}
+	c.diversions()
 	layers := make([]snapLayer, len(p.Layers))
 	for i := range p.Layers {
 		c.layer(&p.Layers[i], &layers[i])
@@ -55,6 +56,10 @@ func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, erro
 	c.shareControls()
 	for i := range p.Layers {
 		c.fill(&p.Layers[i])
+	}
+	c.snap.root.finish()
+	for _, d := range c.domains {
+		d.finish()
 	}
 	c.owners()
 	return c.snap, nil
@@ -83,21 +88,46 @@ func (c *compiler) parameters() error {
 	return nil
 }
 
+// diversions gives the diversions in use their places, the commonest first.
+func (c *compiler) diversions() {
+	var uses [numDiversions]int
+	for i := range c.plan.Layers {
+		div, _ := c.plan.Layers[i].Diversion.index()
+		uses[div]++
+	}
+	order := c.snap.diverts[:]
+	for i := range order {
+		order[i] = uint8(i)
+	}
+	slices.SortStableFunc(order, func(a, b uint8) int { return uses[b] - uses[a] })
+	for _, n := range uses {
+		c.snap.places += uint8(min(n, 1))
+	}
+	c.snap.places = max(c.snap.places, 1)
+}
+
 func (c *compiler) layer(l *Layer, out *snapLayer) {
 	div, _ := l.Diversion.index()
-	*out = snapLayer{key: l.Key, seed: layerSeed(l.salt()), div: uint8(div), snap: c.snap}
-	c.snap.uses |= 1 << div
+	*out = snapLayer{
+		key: l.Key, seed: layerSeed(l.salt()), snap: c.snap,
+		div: uint8(div), place: uint8(slices.Index(c.snap.diverts[:], uint8(div))),
+	}
 	c.layers[l.Key] = out
 	if l.Domain == "" {
-		c.snap.layers = append(c.snap.layers, out)
+		c.snap.root.add(out)
 	}
 }
 
+// add puts a layer behind those that the domain has.
+func (d *snapDomain) add(l *snapLayer) {
+	l.in, l.pos = d, len(d.layers)
+	d.layers = append(d.layers, l)
+}
+
 func (c *compiler) domain(d *Domain) {
-	out := &snapDomain{key: d.Key, byParam: make(map[int32]*snapLayer)}
+	out := &snapDomain{key: d.Key, above: c.layers[d.Layer], byParam: make(map[int32]*snapLayer)}
 	for _, l := range c.tree.inDomain[d.Key] {
-		c.layers[l.Key].in = out
-		out.layers = append(out.layers, c.layers[l.Key])
+		out.add(c.layers[l.Key])
 		for key := range c.tree.owned(l) {
 			out.byParam[c.snap.paramIndex[key]] = c.layers[l.Key]
 		}
@@ -110,6 +140,7 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		key: e.Key, phase: e.Phase,
 		seed:     experimentSeed(e.salt(), e.Phase),
 		layer:    c.layers[e.Layer],
+		place:    c.layers[e.Layer].place,
 		running:  e.Status.live() && e.Schedule.running(c.at),
 		live:     e.Status.live(),
 		unopened: e.Schedule.open(c.at) == 0,
@@ -134,6 +165,9 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		out.ends = append(out.ends, sum)
 		out.treatments = append(out.treatments, snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})
 	}
+	if len(out.ends) == 2 {
+		out.usual, out.drawn = newDraw(out.seed, out.ends[0], sum)
+	}
 	if e.Audience != "" {
 		program, err := audience.Compile(e.Audience)
 		if err != nil {
@@ -146,7 +180,7 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 		out.audienceChanged = out.audienceChanged || earlier.Audience != e.Audience
 	}
 	c.noteBoundary(e)
-	c.snap.experiments[e.Key] = out
+	c.snap.experiments.add(out)
 	return c.touches(e, out)
 }
 
@@ -211,8 +245,8 @@ func (c *compiler) shareControls() {
 		if e.SharedControl == "" {
 			continue
 		}
-		with, sharer := c.snap.experiments[e.SharedControl], c.snap.experiments[e.Key]
-		sharer.control = with
+		with, sharer := c.snap.experiments.find(e.SharedControl), c.snap.experiments.find(e.Key)
+		sharer.control, sharer.shares = with, true
 		sharer.treatments = append(sharer.treatments, snapTreatment{with.treatments[0].key, exposureMark(sharer.seed, with.treatments[0].key)})
 		if sharer.running {
 			with.sharers = append(with.sharers, sharer)
@@ -223,7 +257,7 @@ func (c *compiler) shareControls() {
 // fill builds the table of a layer's bucket owners.
 func (c *compiler) fill(l *Layer) {
 	out := c.layers[l.Key]
-	out.slots = []snapSlot{{kind: slotFree}}
+	out.slots = []snapSlot{{layer: out, kind: slotFree}}
 	var sets []Buckets
 	add := func(set Buckets, s snapSlot) {
 		if !set.IsEmpty() {
@@ -235,23 +269,35 @@ func (c *compiler) fill(l *Layer) {
 		if e.Status == StatusStopped {
 			continue
 		}
-		exp := c.snap.experiments[e.Key]
+		exp := c.snap.experiments.find(e.Key)
 		open := e.openBuckets(c.at)
 		add(open, openSlot(exp))
 		if len(e.Schedule.Ramp) > 0 {
-			add(e.Buckets.Minus(open), snapSlot{kind: slotReserved, exp: exp})
+			add(e.Buckets.Minus(open), snapSlot{layer: out, kind: slotReserved, exp: exp})
 		}
-		add(e.Draining, snapSlot{kind: slotDraining, exp: exp})
+		add(e.Draining, snapSlot{layer: out, kind: slotDraining, exp: exp})
 	}
 	for _, d := range c.tree.nested[l.Key] {
-		add(d.Buckets, snapSlot{kind: slotDomain, domain: c.domains[d.Key]})
-		add(d.Draining, snapSlot{kind: slotDomainDraining, domain: c.domains[d.Key]})
+		add(d.Buckets, snapSlot{layer: out, kind: slotDomain, domain: c.domains[d.Key]})
+		add(d.Draining, snapSlot{layer: out, kind: slotDomainDraining, domain: c.domains[d.Key]})
 	}
 	out.bits, out.mask, out.table = packOwners(sets)
 	if len(sets) == 1 && out.bits == 0 {
 		out.sole = &out.slots[1]
-		if out.sole.plain {
-			out.plain, out.usual = 1<<out.div, out.sole.draw
+		if e := out.sole.exp; e != nil {
+			e.alone = out.sole.plain && len(out.path) == 0
+		}
+	}
+}
+
+// finish gathers what the layers of a domain need to be decided one after the other.
+func (d *snapDomain) finish() {
+	d.usual = make([]usualLayer, len(d.layers))
+	for i, l := range d.layers {
+		d.usual[i] = usualLayer{slot: &l.slots[0], place: unusualPlace}
+		if l.sole != nil && l.sole.plain {
+			e := l.sole.exp
+			d.usual[i] = usualLayer{e.usual, l.sole, [2]*snapTreatment{&e.treatments[0], &e.treatments[1]}, l.place}
 		}
 	}
 }

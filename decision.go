@@ -66,9 +66,9 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // It has four fields, so that the compiler keeps it in registers: with six,
 // BenchmarkAssignAll took half as long again.
 type Decision struct {
-	layer *snapLayer
-	slot  *snapSlot // nil without an id
-	hash  uint64    // of the id
+	slot *snapSlot      // of the unit's bucket; without an id, any of the layer's
+	met  *snapTreatment // the unit's, or nil
+	hash uint64         // of the id
 	drawn
 }
 
@@ -86,18 +86,18 @@ func (d *Decision) exp() *snapExperiment {
 
 // Layer returns the key of the layer that decided.
 func (d Decision) Layer() string {
-	if d.layer == nil {
+	if d.slot == nil {
 		return ""
 	}
-	return d.layer.key
+	return d.slot.layer.key
 }
 
 // Domain returns the key of the domain that the layer lies in, "" for the root.
 func (d Decision) Domain() string {
-	if d.layer == nil {
+	if d.slot == nil {
 		return ""
 	}
-	return d.layer.in.name()
+	return d.slot.layer.in.name()
 }
 
 // Nested returns the key of the domain that the unit was led into, or "".
@@ -134,19 +134,19 @@ func (d Decision) Phase() int {
 
 // Treatment returns the key of the unit's treatment, or "".
 func (d Decision) Treatment() string {
-	if d.treatment < 0 || d.exp() == nil {
+	if d.met == nil {
 		return ""
 	}
-	return d.slot.exp.treatments[d.treatment].key
+	return d.met.key
 }
 
 // Bucket returns the unit's bucket in the layer, or -1 where none was looked
 // up: without an id, and where a forced treatment decided.
 func (d Decision) Bucket() int {
-	if d.slot == nil || d.slot.forced {
+	if d.slot == nil || d.slot.forced || d.reason == ReasonNoID {
 		return -1
 	}
-	return bucketOf(d.hash, d.layer.seed)
+	return bucketOf(d.hash, d.slot.layer.seed)
 }
 
 // Reason returns why.
@@ -160,7 +160,7 @@ func (d Decision) Values() Values {
 	}
 	for _, t := range d.slot.exp.touches {
 		if v := t.values[d.treatment]; v != nil {
-			p := &d.layer.snap.params[t.param]
+			p := &d.slot.layer.snap.params[t.param]
 			values[p.key] = v.decode(p.kind)
 		}
 	}

@@ -46,18 +46,6 @@ func TestAnEmptyStoreGivesDefaults(t *testing.T) {
 	require.Zero(t, a.Version())
 }
 
-func TestTheZeroAssignmentGivesDefaults(t *testing.T) {
-	var a strata.Assignment
-	require.Empty(t, a.Treatment("x"))
-	require.Equal(t, int64(7), strata.IntParam("n", 7).Get(a))
-	require.ErrorIs(t, a.Track(strata.PageView{Page: "/"}), strata.ErrClosed)
-	_, err := a.Force("x", "y")
-	require.ErrorIs(t, err, strata.ErrNotFound)
-	for range a.All() {
-		t.Fatal("the zero assignment has decisions")
-	}
-}
-
 func TestReadingExposesOnceAndPeekingNever(t *testing.T) {
 	eng, store := opened(t, colorPlan(1))
 	color := strata.StringParam("cta.color", "grey")

@@ -41,7 +41,7 @@ func visitors(s *strata.Snapshot, n int) iter.Seq2[int, *strata.Assignment] {
 	return func(yield func(int, *strata.Assignment) bool) {
 		for i := range n {
 			a := s.Assign(visitor(i))
-			if !yield(i, &a) {
+			if !yield(i, a) {
 				return
 			}
 		}

@@ -20,7 +20,7 @@ func TestForceOverrulesEverything(t *testing.T) {
 	inner := strata.StringParam("inner.p", "")
 	for _, u := range []strata.Unit{visitor(1), visitor(2), visitor(3), {}} {
 		a := snap.Assign(u)
-		before := texts(&a)
+		before := texts(a)
 		f, err := a.Force("inner", "t1")
 		require.NoError(t, err)
 		require.True(t, f.Forced())
@@ -29,14 +29,14 @@ func TestForceOverrulesEverything(t *testing.T) {
 		require.Empty(t, f.Peek("out"), "the unit is led into the domain, and out of what it had there")
 		require.Empty(t, f.Peek("mid"))
 		for _, layer := range []string{"outer", "middle"} {
-			require.Equal(t, strata.ReasonDomain, decision(&f, layer).Reason())
+			require.Equal(t, strata.ReasonDomain, decision(f, layer).Reason())
 		}
-		d := decision(&f, "innermost")
+		d := decision(f, "innermost")
 		require.Equal(t, strata.ReasonForced, d.Reason())
 		require.Equal(t, -1, d.Bucket(), "no bucket decided")
 
 		require.False(t, a.Forced(), "the assignment it was made from is as it was")
-		require.Equal(t, before, texts(&a))
+		require.Equal(t, before, texts(a))
 	}
 }
 
@@ -56,7 +56,7 @@ func TestForceSeveral(t *testing.T) {
 		start := snap.Assign(visitor(i))
 		x, err := start.Force("a", "t1")
 		require.NoError(t, err)
-		before := texts(&x)
+		before := texts(x)
 		for _, key := range []string{"two", "three"} {
 			require.Equal(t, start.Peek(key), x.Peek(key), "other layers decide as before")
 			for _, treatment := range []string{"t0", "t1"} {
@@ -64,10 +64,10 @@ func TestForceSeveral(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, "t1", y.Peek("a"))
 				require.Equal(t, treatment, y.Peek(key))
-				d := decision(&y, "layer-"+key)
+				d := decision(y, "layer-"+key)
 				require.Equal(t, treatment, d.Treatment())
 				require.Equal(t, strata.ReasonForced, d.Reason())
-				require.Equal(t, before, texts(&x), "the assignment it was made from is as it was")
+				require.Equal(t, before, texts(x), "the assignment it was made from is as it was")
 				require.Equal(t, start.Peek(key), x.Peek(key))
 			}
 		}

@@ -343,7 +343,7 @@ func TestGoldenRampSteps(t *testing.T) {
 				want = slotOpen
 				open++
 			}
-			require.Equal(t, want, snap.layers[0].slot(b).kind, "share %v, bucket %d", share, b)
+			require.Equal(t, want, snap.root.layers[0].slot(b).kind, "share %v, bucket %d", share, b)
 		}
 		require.InDelta(t, share*NumBuckets, open, 250, "share %v", share) // five standard deviations of a fair draw
 	}

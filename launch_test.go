@@ -32,10 +32,10 @@ func TestALaunchIsTheNewDefault(t *testing.T) {
 		}
 		switch trial := a.Peek("trial"); trial {
 		case "t1":
-			require.Equal(t, "t1", param.Peek(*a), "the experiment's value comes before the launch's")
+			require.Equal(t, "t1", param.Peek(a), "the experiment's value comes before the launch's")
 			seen["t1 over "+base]++
 		default:
-			require.Equal(t, base, param.Peek(*a))
+			require.Equal(t, base, param.Peek(a))
 			seen["trial="+trial+" "+base]++
 		}
 	}

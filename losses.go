@@ -187,7 +187,7 @@ func (e *Engine) noteLostUnit(u *Unit, l *losses) {
 			continue
 		}
 		t := &exp.treatments[d.treatment]
-		if mark := mix(d.hash, t.mark); e.filter.seen(mark) && e.lost.first(mark) {
+		if mark := exp.mark(d.hash, int(d.treatment)); e.filter.seen(mark) && e.lost.first(mark) {
 			l.addUnit(unitLoss{exp.key, exp.phase, t.key})
 		}
 	}

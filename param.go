@@ -71,12 +71,15 @@ func (p *Param[T]) Key() string { return p.key }
 // Get returns the parameter's value for the unit, and records the exposure to
 // the experiment that sets it, if any. Except for JSON it does not allocate
 // unless an exposure is recorded.
-func (p *Param[T]) Get(a Assignment) T { return p.read(&a, true) }
+func (p *Param[T]) Get(a *Assignment) T { return p.read(a, true) }
 
 // Peek is Get without the exposure.
-func (p *Param[T]) Peek(a Assignment) T { return p.read(&a, false) }
+func (p *Param[T]) Peek(a *Assignment) T { return p.read(a, false) }
 
 func (p *Param[T]) read(a *Assignment, expose bool) T {
+	if a == nil {
+		return p.def
+	}
 	index := p.index(a.snap)
 	if index < 0 {
 		return p.def
@@ -137,8 +140,7 @@ func (p *Param[T]) check(s *Snapshot) error {
 		}
 	}
 	try("the default", &param.def)
-	for _, key := range sortedKeys(s.experiments) {
-		e := s.experiments[key]
+	for _, e := range s.experiments.sorted() {
 		if t := e.touch(index); t != nil {
 			for i, v := range t.values {
 				if v != nil {

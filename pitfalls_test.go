@@ -38,7 +38,7 @@ func TestPitfall01LeftoversOfConditionalExperiment(t *testing.T) {
 		u := visitor(i)
 		u.Attributes = map[string]any{"vip": false}
 		a := snap.Assign(u)
-		d := decision(&a, "l")
+		d := decision(a, "l")
 		require.Equal(t, strata.ReasonAudience, d.Reason())
 		require.Empty(t, d.Treatment())
 	}
@@ -61,7 +61,7 @@ func TestPitfall02NoPriorityWithinALayer(t *testing.T) {
 		x, y := first.Assign(u), second.Assign(u)
 		require.Equal(t, x.Peek("a"), y.Peek("a"))
 		require.Equal(t, x.Peek("b"), y.Peek("b"))
-		require.Equal(t, decision(&x, "l").Bucket() >= 5000, x.Peek("b") != "", "b has its buckets, whatever a refused")
+		require.Equal(t, decision(x, "l").Bucket() >= 5000, x.Peek("b") != "", "b has its buckets, whatever a refused")
 	}
 }
 
@@ -142,7 +142,7 @@ func TestPitfall07EmptyIDGetsNothing(t *testing.T) {
 	for _, u := range []strata.Unit{{}, {User: ""}, {Device: "d"}, {User: "", Session: "s"}} {
 		a := snap.Assign(u)
 		require.Empty(t, a.Peek("e"))
-		d := decision(&a, "l")
+		d := decision(a, "l")
 		require.Equal(t, strata.ReasonNoID, d.Reason())
 		require.Equal(t, -1, d.Bucket())
 	}
@@ -160,7 +160,7 @@ func TestPitfall09OneDrawPerRequest(t *testing.T) {
 		first := a.Treatment("e")
 		require.Equal(t, first, a.Peek("e"))
 		require.Equal(t, first == "t1", param.Get(a) == "t1")
-		require.Equal(t, first, decision(&a, "l").Treatment())
+		require.Equal(t, first, decision(a, "l").Treatment())
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAPlanSurvivesItsJSON(t *testing.T) {
 	s, r := compiled(t, p), compiled(t, again)
 	for i, a := range visitors(s, 300) {
 		b := r.Assign(visitor(i))
-		require.Equal(t, texts(a), texts(&b))
+		require.Equal(t, texts(a), texts(b))
 	}
 	clone, err := p.Clone()
 	require.NoError(t, err)

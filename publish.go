@@ -162,7 +162,7 @@ func checkKept(ctx context.Context, store ExposureStore, plan *Plan, limit int, 
 	}
 	total := 0
 	for i := range plan.Experiments {
-		e := snap.experiments[plan.Experiments[i].Key]
+		e := snap.experiments.find(plan.Experiments[i].Key)
 		for unit, err := range snap.keptOf(ctx, store, e, nil) {
 			if err != nil {
 				return err

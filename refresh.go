@@ -292,9 +292,9 @@ func (r *refresher) status(s *EngineStatus) {
 	snap := r.engine.snap.Load()
 	s.Version = snap.version
 	s.Kept = make(map[string]int)
-	for key, e := range snap.experiments {
+	for e := range snap.experiments.all() {
 		if n := e.kept.Len(); n > 0 {
-			s.Kept[key] = n
+			s.Kept[e.key] = n
 		}
 	}
 	r.mu.Lock()

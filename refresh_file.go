@@ -91,9 +91,9 @@ func (r *refresher) withheld(p *loadedPlan) map[string]bool {
 		return nil
 	}
 	keys := make(map[string]bool)
-	for key, e := range p.base.experiments {
+	for e := range p.base.experiments.all() {
 		if e.wantsKept() && (r.loads[e.keptKey()] == nil || !r.loads[e.keptKey()].complete) {
-			keys[key] = true
+			keys[e.key] = true
 		}
 	}
 	for _, e := range p.plan.Experiments {

@@ -48,7 +48,7 @@ func (r *refresher) watchExposures() {
 	r.recentMu.Lock()
 	defer r.recentMu.Unlock()
 	for _, p := range r.plans[1:] {
-		for _, e := range p.base.experiments {
+		for e := range p.base.experiments.all() {
 			if !e.wantsKept() {
 				continue
 			}
@@ -80,7 +80,7 @@ func (r *refresher) noteExposure(keys []keptKey, x recentExposure) {
 
 // ready reports whether the units that a plan keeps have been read.
 func (r *refresher) ready(p *loadedPlan) bool {
-	for _, e := range p.base.experiments {
+	for e := range p.base.experiments.all() {
 		if e.wantsKept() && (r.loads[e.keptKey()] == nil || !r.loads[e.keptKey()].complete) {
 			return false
 		}
@@ -90,7 +90,7 @@ func (r *refresher) ready(p *loadedPlan) bool {
 
 // takeRecent adds this process's latest exposures to what a plan keeps.
 func (r *refresher) takeRecent(p *loadedPlan) {
-	for _, e := range p.base.experiments {
+	for e := range p.base.experiments.all() {
 		if !e.wantsKept() {
 			continue
 		}
@@ -124,7 +124,7 @@ func (l *keptLoad) add(e *snapExperiment, list []exposedTo) {
 
 func (r *refresher) sets(p *loadedPlan) map[string]*keptUnits {
 	sets := make(map[string]*keptUnits)
-	for _, e := range p.base.experiments {
+	for e := range p.base.experiments.all() {
 		if e.wantsKept() {
 			if load := r.loads[e.keptKey()]; load != nil && load.set != nil {
 				sets[e.key] = load.set
@@ -137,7 +137,7 @@ func (r *refresher) sets(p *loadedPlan) map[string]*keptUnits {
 // keptDiffers reports whether the snapshot was compiled with other sets.
 func (s *Snapshot) keptDiffers(sets map[string]*keptUnits) bool {
 	for key, set := range sets {
-		if e := s.experiments[key]; e != nil && e.kept != set {
+		if e := s.experiments.find(key); e != nil && e.kept != set {
 			return true
 		}
 	}
@@ -155,8 +155,7 @@ func (r *refresher) loadKept(ctx context.Context) error {
 	flushed := false
 	var errs []error
 	for _, p := range plans {
-		for _, name := range sortedKeys(p.base.experiments) {
-			e := p.base.experiments[name]
+		for _, e := range p.base.experiments.sorted() {
 			if !e.wantsKept() || wanted[e.keptKey()] {
 				continue
 			}
@@ -166,7 +165,7 @@ func (r *refresher) loadKept(ctx context.Context) error {
 				flushed = true
 			}
 			if err := r.loadKeptOf(ctx, p.base, e); err != nil {
-				errs = append(errs, fmt.Errorf("units to keep in experiment %q: %w", name, err))
+				errs = append(errs, fmt.Errorf("units to keep in experiment %q: %w", e.key, err))
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func (s *Snapshot) Reproduce(x Exposure) error {
 	if x.External || x.Bucket < 0 {
 		return nil
 	}
-	e := s.experiments[x.Experiment]
+	e := s.experiments.find(x.Experiment)
 	switch {
 	case x.Version != s.version:
 		return fmt.Errorf("%w: it was assigned by plan version %d, this is %d", ErrNotReproduced, x.Version, s.version)

@@ -1,7 +1,6 @@
 package strata
 
 import (
-	"math/bits"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,11 +21,13 @@ type Snapshot struct {
 	at      time.Time // what it was compiled for
 	next    time.Time // when the schedules want another one; zero means never
 
-	uses        uint8        // bit i: some layer diverts by diversions[i]
-	layers      []*snapLayer // of the root domain
+	places  uint8                // how many diversions are in use, 1 at least
+	diverts [numDiversions]uint8 // their indexes in diversions, the commonest first
+
+	root        snapDomain
 	params      []snapParam
 	paramIndex  map[string]int32
-	experiments map[string]*snapExperiment
+	experiments experimentIndex
 	breakdowns  map[string][]string // by experiment, where there are any
 }
 
@@ -44,13 +45,9 @@ func (s *Snapshot) Next() time.Time { return s.next }
 // experiment each take 12 MB and not 200, and a hundred of them stay in the
 // second-level cache.
 type snapLayer struct {
-	// usual is how the only owner of all buckets draws, where it is an
-	// experiment of which nothing but the draw decides. What Assignment.All
-	// needs of such a layer is on one cache line.
-	usual draw
 	sole  *snapSlot // the owner of all buckets, where there is such a one
 	div   uint8     // index in diversions
-	plain uint8     // 1<<div where usual is set, else 0
+	place uint8     // where the snapshot has that diversion in diverts
 
 	seed  uint64
 	table []uint64
@@ -58,7 +55,8 @@ type snapLayer struct {
 	bits  uint32
 	slots []snapSlot
 	key   string
-	in    *snapDomain // the domain it lies in; nil for the root
+	in    *snapDomain // the domain it lies in; the snapshot's root has no key
+	pos   int         // where in the domain
 	path  []snapStep  // the domains on the way from the root
 	snap  *Snapshot
 }
@@ -75,35 +73,22 @@ const (
 	slotDomainDraining
 )
 
-// snapSlot is an owner of buckets. What the usual decision needs of the
-// experiment stands here, on one cache line.
+// snapSlot is an owner of buckets.
 type snapSlot struct {
-	draw   draw
+	layer  *snapLayer
 	exp    *snapExperiment
 	domain *snapDomain
 	kind   slotKind
-	div    uint8 // the layer's
-	forced bool  // made by Force
-	plain  bool  // two treatments, and nothing but the draw decides: no audience, nobody kept
+	forced bool // made by Force
+	plain  bool // nothing but the experiment's usual draw decides
 }
 
-// draw divides units between two treatments.
-type draw struct {
-	seed  uint64 // the experiment's
-	total uint64 // the sum of its weights
-	first uint64 // the weight of its first treatment
-}
-
-// treatment returns 0 or 1 for a unit. A branch would be mispredicted for every
-// second one, which costs more than all the rest.
-func (d *draw) treatment(h uint64) int {
-	_, first := bits.Sub64(scale(mix(h, d.seed), d.total), d.first, 0)
-	return 1 - int(first)
-}
-
+// snapDomain is a domain, compiled; the root domain is one.
 type snapDomain struct {
 	key     string
+	above   *snapLayer // the layer that it is nested in; nil for the root
 	layers  []*snapLayer
+	usual   []usualLayer         // by layer
 	byParam map[int32]*snapLayer // the layer inside that leads to a parameter's owner
 }
 
@@ -116,9 +101,8 @@ func (l *snapLayer) slot(bucket int) *snapSlot {
 // openSlot is the slot of the buckets in which an experiment takes units in.
 func openSlot(e *snapExperiment) snapSlot {
 	return snapSlot{
-		kind: slotOpen, exp: e, div: e.layer.div,
-		draw:  draw{e.seed, uint64(e.ends[len(e.ends)-1]), uint64(e.ends[0])},
-		plain: len(e.ends) == 2 && e.running && !e.closed && e.audience == nil && e.kept == nil,
+		layer: e.layer, kind: slotOpen, exp: e,
+		plain: e.drawn && e.running && !e.closed && e.audience == nil && e.kept == nil,
 	}
 }
 
@@ -131,8 +115,17 @@ type snapParam struct {
 	launch *snapLayer // the launch layer that owns it, or nil
 }
 
-// snapExperiment is an experiment, compiled.
+// snapExperiment is an experiment, compiled. What reading its treatment needs in the
+// usual case is on its first cache line.
 type snapExperiment struct {
+	key        string
+	usual      draw            // where drawn is set
+	treatments []snapTreatment // behind the experiment's own, that of a shared control
+	place      uint8           // its layer's
+	drawn      bool            // there are two treatments, for usual to choose from
+	alone      bool            // usual decides for every unit with the layer's id
+	shares     bool            // there is a control
+
 	seed     uint64
 	ends     []uint32 // cumulative weights
 	layer    *snapLayer
@@ -141,12 +134,10 @@ type snapExperiment struct {
 	keep     *keepRange // nil where there is nobody to keep
 	kept     *keptUnits
 
-	treatments []snapTreatment // behind the experiment's own, that of a shared control
-	touches    []touch
-	sharers    []*snapExperiment // running experiments that use this one's control
-	control    *snapExperiment   // whose control this one uses, or nil
+	touches []touch
+	sharers []*snapExperiment // running experiments that use this one's control
+	control *snapExperiment   // whose control this one uses, or nil
 
-	key   string
 	phase int
 
 	running         bool // status and schedule let units in or keep them
@@ -160,7 +151,7 @@ type snapExperiment struct {
 // snapTreatment is a treatment, compiled.
 type snapTreatment struct {
 	key  string
-	mark uint64 // seed of the treatment's marks in the exposure filter
+	mark uint64 // tells the treatment's marks in the exposure filter from others
 }
 
 // snapStep is a domain on the way from the root to a layer.
@@ -187,18 +178,6 @@ type touch struct {
 type snapAllocation struct {
 	ends  []uint32
 	index []int
-}
-
-// pick draws the treatment for a mixed hash: the first whose cumulative weight
-// is above the scaled hash.
-func pick(ends []uint32, x uint64) int {
-	at := uint32(scale(x, uint64(ends[len(ends)-1])))
-	for i, end := range ends {
-		if at < end {
-			return i
-		}
-	}
-	return len(ends) - 1 // not reached: at is below the last end
 }
 
 // index returns the index of a treatment of the experiment's own, or -1.

@@ -132,8 +132,8 @@ func (s *Snapshot) keptOf(ctx context.Context, store ExposureStore, e *snapExper
 // units to its first treatment.
 func (s *Snapshot) sources(e *snapExperiment) []*snapExperiment {
 	list := []*snapExperiment{e}
-	for _, key := range sortedKeys(s.experiments) {
-		if x := s.experiments[key]; x.control == e {
+	for _, x := range s.experiments.sorted() {
+		if x.control == e {
 			list = append(list, x)
 		}
 	}
@@ -168,9 +168,13 @@ type exposureFilter struct {
 	mask uint64
 }
 
-// exposureMark is the seed of a treatment's marks in the filter. It goes by key
+// exposureMark tells a treatment's marks in the filter from those of others. It goes by key
 // and not by position: when treatments change places, units meet another one.
 func exposureMark(seed uint64, treatment string) uint64 { return mix(seed, hashID(treatment)) }
+
+// mark is what the exposure filter knows an exposure by: for each treatment another
+// permutation of the hashes of ids.
+func (e *snapExperiment) mark(h uint64, t int) uint64 { return mix(h, e.seed) ^ e.treatments[t].mark }
 
 // exposureSet is one line of the filter. Four ways keep units that fall
 // together from pushing each other out at every request.
@@ -214,5 +218,5 @@ func (f *exposureFilter) note(x uint64) {
 			return
 		}
 	}
-	set[x>>62].Store(x)
+	set[x>>40%filterWays].Store(x) // of one treatment, all marks may have the same uppermost bit
 }

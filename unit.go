@@ -54,18 +54,6 @@ func (u *Unit) primary() string {
 	return cmp.Or(u.User, u.Device, u.Session, u.Tenant, u.Request)
 }
 
-// copyFrom copies field by field. Assigning the struct copies 16 bytes at a time
-// what the caller has just written 8 at a time, and waits for the processor's
-// store buffer: a fifth of BenchmarkAssign.
-func (u *Unit) copyFrom(from *Unit) {
-	u.User = from.User
-	u.Device = from.Device
-	u.Session = from.Session
-	u.Tenant = from.Tenant
-	u.Request = from.Request
-	u.Attributes = from.Attributes
-}
-
 // only returns a unit that has a single id.
 func only(div int, id string) Unit {
 	var u Unit

@@ -355,6 +355,6 @@ func TestSiblingDomainsMayOwnTheSameParameter(t *testing.T) {
 	}
 	param := strata.StringParam("p", "")
 	for _, a := range visitors(compiled(t, p), 200) {
-		require.Equal(t, decision(a, "l").Nested(), param.Peek(*a))
+		require.Equal(t, decision(a, "l").Nested(), param.Peek(a))
 	}
 }

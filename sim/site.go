@@ -141,11 +141,11 @@ func (x *site) Meet(at time.Time, u *strata.Unit, experiment string) string {
 	x.act(at)
 	a := x.engine.Assign(*u)
 	if x.world != nil && x.world.experiment == experiment {
-		return x.constant(&a, u, at)
+		return x.constant(a, u, at)
 	}
 	treatment := a.Treatment(experiment)
 	if x.world == nil {
-		x.note(&a, u, experiment, treatment)
+		x.note(a, u, experiment, treatment)
 	}
 	return treatment
 }

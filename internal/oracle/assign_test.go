@@ -98,8 +98,8 @@ func (r reached) compareCompiled(t *rapid.T, plan *strata.Plan) {
 	random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "units"), 1))
 	for range 60 {
 		a := snap.Assign(drawUnit(random))
-		r.see(plan, &a)
-		requireSame(t, model, plan, at, &a, nil, nil)
+		r.see(plan, a)
+		requireSame(t, model, plan, at, a, nil, nil)
 	}
 }
 
@@ -120,7 +120,7 @@ func requireSame(t *rapid.T, model *oracle.Plan, plan *strata.Plan, at time.Time
 	require.NoError(t, err)
 	for i := range plan.Parameters {
 		p := &plan.Parameters[i]
-		if got := peek(p, *a); !reflect.DeepEqual(values[p.Key], got) {
+		if got := peek(p, a); !reflect.DeepEqual(values[p.Key], got) {
 			require.Equal(t, values[p.Key], got, "parameter %q, unit %+v, at %s; %v", p.Key, u, at, decisions(a))
 		}
 	}
@@ -148,7 +148,7 @@ func decisions(a *strata.Assignment) (list []string) {
 }
 
 // peek reads a parameter without exposing the unit.
-func peek(p *strata.Parameter, a strata.Assignment) any {
+func peek(p *strata.Parameter, a *strata.Assignment) any {
 	switch p.Type {
 	case strata.TypeBool:
 		return strata.BoolParam(p.Key, false).Peek(a)

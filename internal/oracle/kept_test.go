@@ -146,13 +146,13 @@ func (w *world) visit() {
 		}
 		a := w.engine.Assign(u)
 		plan := w.plans[a.Version()]
-		w.met.see(plan, &a)
-		w.compare(plan, &a)
+		w.met.see(plan, a)
+		w.compare(plan, a)
 		if random.IntN(2) > 0 {
 			continue
 		}
 		for _, key := range keys(plan) {
-			w.expose(plan, key, &a)
+			w.expose(plan, key, a)
 		}
 	}
 	w.refresh()

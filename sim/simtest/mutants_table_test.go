@@ -10,11 +10,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "phase not in the draw", seed: 2, checks: []string{"assignment"},
-		edits: []edit{{"compile.go", "	c.snap.experiments[e.Key] = out\n", "	if MUTANT { out.seed = experimentSeed(e.salt(), 0) }\n	c.snap.experiments[e.Key] = out\n"}},
+		edits: []edit{{"compile.go", "	c.snap.experiments.add(out)\n", "	if MUTANT { out.seed = experimentSeed(e.salt(), 0); out.usual.seed = out.seed }\n	c.snap.experiments.add(out)\n"}},
 	},
 	{
 		name: "unit without an id hashed as the empty one", seed: 8, checks: []string{"assignment"},
-		edits: []edit{{"assign.go", `s.uses&usesUser != 0 && u.User != ""`, `s.uses&usesUser != 0 && (u.User != "" || MUTANT)`}},
+		edits: []edit{{"assign.go", `	if id == "" {
+		return 0, false`, `	if id == "" && !MUTANT {
+		return 0, false`}},
 	},
 	{
 		name: "audience ignored", checks: []string{"assignment"},
@@ -23,7 +25,8 @@ var mutants = []mutant{
 	{
 		name: "units outside of the audience handed on to the layer's others", checks: []string{"assignment", "exclusivity"},
 		edits: []edit{{"assign.go", "	default:\n		return e, -1, ReasonNotInBucket\n	}\n}\n\n// findShared", `	case MUTANT && slot.exp != nil && slot.exp.audience != nil && !slot.exp.audience.Match(a.unit.Attributes) && e.running && !e.closed:
-		return e, pick(e.ends, mix(a.hash[e.layer.div], e.seed)), ReasonAssigned
+		h, _ := a.hash(e.place)
+		return e, pick(e.ends, mix(h, e.seed)), ReasonAssigned
 	default:
 		return e, -1, ReasonNotInBucket
 	}
@@ -73,11 +76,12 @@ var mutants = []mutant{
 	// What is recorded.
 	{
 		name: "exposure recorded when assigned", checks: []string{"exactly once"},
-		edits: []edit{{"engine.go", "	a.identify(e.snap.Load(), &u)\n", "	a.identify(e.snap.Load(), &u)\n	if MUTANT { for key := range a.snap.experiments { a.Expose(key) } }\n"}},
+		edits: []edit{{"engine.go", "	return &Assignment{engine: e, unit: u, hashed: e.snap.Load().hashed(&u)}\n", "	a := &Assignment{engine: e, unit: u, hashed: e.snap.Load().hashed(&u)}\n	if MUTANT { for x := range a.snap.experiments.all() { a.Expose(x.key) } }\n	return a\n"}},
 	},
 	{
 		name: "exposures of a new phase taken for seen", seed: 15, checks: []string{"exactly once"},
-		edits: []edit{{"compile.go", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n		if MUTANT { out.treatments[i].mark = exposureMark(experimentSeed(e.salt(), 0), e.Treatments[i].Key) }\n"}},
+		edits: []edit{{"compile.go", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n		if MUTANT { out.treatments[i].mark = exposureMark(experimentSeed(e.salt(), 0), e.Treatments[i].Key) }\n"},
+			{"sticky.go", "return mix(h, e.seed) ^ e.treatments[t].mark }", "seed := e.seed; if MUTANT { seed = 0 }; return mix(h, seed) ^ e.treatments[t].mark }"}},
 	},
 	{
 		name: "exposures to a second treatment taken for seen", seed: 26, checks: []string{"exactly once"},

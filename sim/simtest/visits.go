@@ -20,14 +20,14 @@ func (w *world) Meet(at time.Time, u *strata.Unit, experiment string) string {
 	}
 	w.requests++
 	a := p.eng.Assign(*u)
-	w.checkLayers(p, &a)
+	w.checkLayers(p, a)
 	treatment := a.Treatment(experiment)
 	w.trace.add("%s %v meets %s %d: %q", p.name, idsOf(u), experiment, a.Version(), treatment)
-	if w.judge(p, u, experiment, &a, treatment) && treatment != "" {
+	if w.judge(p, u, experiment, a, treatment) && treatment != "" {
 		w.met(p, u, experiment, a.Version(), treatment)
 	}
 	if hashOf(w.script.Seed, u.Session, experiment)%16 == 0 {
-		w.force(p, u, experiment, &a)
+		w.force(p, u, experiment, a)
 	}
 	return treatment
 }
