@@ -2,31 +2,15 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"time"
-)
 
-// processor returns what the kernel calls the processor, "unknown" where it does not
-// say.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
-}
+	"github.com/strataxp/strata/bench/internal/machine"
+)
 
 // writeHeader says where and with what the numbers were measured.
 func writeHeader(out *strings.Builder, h *harness, now time.Time) {
-	fmt.Fprintf(out, "- %s, %s/%s, %s, GOMAXPROCS %d, %s\n", processor(), runtime.GOOS, runtime.GOARCH,
-		runtime.Version(), runtime.GOMAXPROCS(0), now.Format(time.DateOnly))
+	fmt.Fprintf(out, "- %s\n", machine.Line(now))
 	fmt.Fprintf(out, "- %d rounds of samples of %v, seed %d\n", h.rounds, h.sample, h.seed)
 	for _, a := range adapters() {
 		fmt.Fprintf(out, "- %s: %s %s\n", a.Name(), a.Module(), version(a.Module()))
