@@ -36,6 +36,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +52,8 @@ type options struct {
 	warm      time.Duration
 	markdown  bool
 	profiles  string
+	shop      string
+	args      string
 	publish   string
 	dbNice    int
 }
@@ -67,6 +70,8 @@ func main() {
 	flag.BoolVar(&o.markdown, "markdown", false, "write tables for docs/performance.md")
 	flag.StringVar(&o.profiles, "profiles", "", "folder for profiles of the shop's time and memory in each phase; they cost a few per cent")
 	flag.IntVar(&o.dbNice, "dbnice", 0, "priority of PostgreSQL, up to 19 for the lowest: it gets what is left, rather as if it had a machine of its own")
+	flag.StringVar(&o.shop, "shop", "", "a shop that was built before, perhaps on another version of the library; without it the present one is built")
+	flag.StringVar(&o.args, "args", "", "further arguments of the shop, such as -rollup=false, separated by spaces")
 	flag.StringVar(&o.publish, "publish", "", "used by the scenario refresh, for a process of its own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -97,7 +102,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err := errors.Join(err, o.validate()); err != nil {
 		return err
 	}
-	shop, remove, err := binary(ctx)
+	shop, remove, err := binary(ctx, o.shop)
 	if err != nil {
 		return err
 	}
@@ -113,6 +118,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	print.text(fmt.Sprintf("%s requests a second; phases of %v, %d with strata and %d without.", thousands(int64(o.rate)), o.length, o.rounds, o.rounds))
 	for _, s := range list {
+		s.args = append(s.args, strings.Fields(o.args)...)
 		c, err := compare(ctx, o, s, shop)
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"os/exec"
 	"time"
@@ -57,7 +56,8 @@ func startPublisher(ctx context.Context, dsn string) (*publisher, error) {
 	return p, nil
 }
 
-// begin has the plan published anew each second.
+// begin has the plan published anew each second, or as soon as the last time is over:
+// a plan of this size takes some seconds.
 func (p *publisher) begin() error {
 	_, err := io.WriteString(p.stdin, "go\n")
 	return err
@@ -107,34 +107,33 @@ func publish(ctx context.Context, dsn string, in io.Reader, out io.Writer) error
 		case <-over:
 			return nil
 		case <-time.After(time.Second - time.Since(began)):
-			if took := time.Since(began); took > 1500*time.Millisecond {
-				log.Printf("publishing took %v; it is meant to happen each second", took)
-			}
 		}
 	}
 }
 
 // largePlan adds experiments to the plan in the store, in layers that the shop does not
-// read.
+// read. It gives them their buckets itself: a Builder looks for free ones for each, two
+// milliseconds long in a plan of this size.
 func largePlan(ctx context.Context, store strata.Store) (*strata.Plan, error) {
-	b := strata.NewPlan()
+	plan := &strata.Plan{}
 	stored, err := store.Plan(ctx, strata.PlanParams{})
 	switch {
 	case err == nil:
-		b = strata.ChangePlan(stored.Plan)
+		plan = stored.Plan
 	case !errors.Is(err, strata.ErrNotFound):
 		return nil, err
 	}
 	for i := range moreLayers {
-		param := fmt.Sprintf("more.%d", i)
-		b.Int(param, 0)
-		layer := b.Layer(fmt.Sprintf("more-%d", i), strata.ByDevice, param)
+		param, layer := fmt.Sprintf("more.%d", i), fmt.Sprintf("more-%d", i)
+		plan.Parameters = append(plan.Parameters, strata.Parameter{Key: param, Type: strata.TypeInt, Default: 0})
+		plan.Layers = append(plan.Layers, strata.Layer{Key: layer, Diversion: strata.ByDevice, Parameters: []string{param}})
 		for j := range perLayer {
-			layer.Experiment(fmt.Sprintf("more-%d-%d", i, j), 1.0/perLayer).
-				Treatment("off", 1, nil).
-				Treatment("on", 1, strata.Values{param: j}).
-				Running()
+			const share = strata.NumBuckets / perLayer
+			plan.Experiments = append(plan.Experiments, strata.Experiment{
+				Key: fmt.Sprintf("more-%d-%d", i, j), Layer: layer, Status: strata.StatusRunning, Buckets: strata.BucketRange(j*share, (j+1)*share),
+				Treatments: []strata.Treatment{{Key: "off", Weight: 1}, {Key: "on", Weight: 1, Values: strata.Values{param: j}}},
+			})
 		}
 	}
-	return b.Build()
+	return plan, plan.Validate()
 }

@@ -218,8 +218,8 @@ func (c comparison) tails() (lines []string) {
 func (c comparison) states() (lines []string) {
 	for i, r := range c.with {
 		h, waiting := r.health, r.health.Accepted-r.health.Delivered
-		line := fmt.Sprintf("round %d with strata: %s events accepted, %s of them waiting when the load was over (%s of buffer), %s refused; then %s delivered, %s lost; %s orders acknowledged, all of them stored once",
-			i+1, thousands(r.closed.accepted), thousands(waiting), mebibytes(h.Buffered), thousands(r.closed.refused), thousands(r.closed.delivered), thousands(r.closed.lost), thousands(r.book.count()))
+		line := fmt.Sprintf("round %d with strata: plan version %d in the end; %s events accepted, %s of them waiting when the load was over (%s of buffer), %s refused; then %s delivered, %s lost; %s orders acknowledged, all of them stored once",
+			i+1, h.Plan, thousands(r.closed.accepted), thousands(waiting), mebibytes(h.Buffered), thousands(r.closed.refused), thousands(r.closed.delivered), thousands(r.closed.lost), thousands(r.book.count()))
 		lines = append(lines, line, "  "+memory(r))
 		for _, problem := range h.Problems {
 			lines = append(lines, "  it said: "+problem)

@@ -50,6 +50,9 @@ func scenarios() []scenario {
 		with(plain, func(s *scenario) {
 			s.name, s.about, s.keepAlive = "noreuse", "a connection for each request", false
 		}),
+		with(plain, func(s *scenario) {
+			s.name, s.about, s.args = "elsewhere", "results are added up by some other process, here by none", []string{"-rollup=false"}
+		}),
 		with(plain, func(s *scenario) { s.name, s.about, s.postgres = "memory", "the store is in memory", false }),
 		with(plain, func(s *scenario) {
 			s.name, s.about = "stopped", "PostgreSQL is stopped at once halfway through, and away until the end"
@@ -67,7 +70,7 @@ func scenarios() []scenario {
 		}),
 		with(plain, func(s *scenario) {
 			s.name = "refresh"
-			s.about = fmt.Sprintf("a plan with %s further experiments, from halfway on published anew each second", thousands(moreExperiments))
+			s.about = fmt.Sprintf("a plan with %s further experiments, from halfway on published anew as fast as that goes", thousands(moreExperiments))
 			s.args = []string{"-refresh", "1s"}
 			s.prepare, s.fault, s.repair = preparePublisher, publishOn, endPublisher
 		}),

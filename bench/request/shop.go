@@ -17,8 +17,11 @@ import (
 	"time"
 )
 
-// binary builds the shop into a folder of its own.
-func binary(ctx context.Context) (path string, remove func() error, err error) {
+// binary builds the shop into a folder of its own, unless one is at hand.
+func binary(ctx context.Context, given string) (path string, remove func() error, err error) {
+	if given != "" {
+		return given, func() error { return nil }, nil
+	}
 	dir, err := os.MkdirTemp("", "strata-request-")
 	if err != nil {
 		return "", nil, err

@@ -34,6 +34,7 @@ type options struct {
 	dsn     string // of PostgreSQL; empty: in memory
 	spool   string // folder that keeps events; empty: none
 	strata  bool
+	rollup  bool          // add results up in this process, where there is PostgreSQL
 	refresh time.Duration // as strata.Config.RefreshInterval
 
 	visitors int // of the demonstration
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&o.dsn, "dsn", "", "connection string of a PostgreSQL to keep everything in; without it that is memory")
 	flag.StringVar(&o.spool, "spool", "", "folder on a local disk that keeps events until they are stored")
 	flag.BoolVar(&o.strata, "strata", true, "assign and track; without it every page shows the defaults")
+	flag.BoolVar(&o.rollup, "rollup", true, "add up results in this process; where there are many, one or two of them should, or a process that serves nobody")
 	flag.DurationVar(&o.refresh, "refresh", 0, "how often the store is asked for a newer plan; 0 means the library's default")
 	flag.IntVar(&o.visitors, "visitors", 800, "how many come to the demonstration")
 	flag.Parse()

@@ -40,7 +40,7 @@ func openShop(ctx context.Context, o options, log *slog.Logger) (*shop, error) {
 	if !o.strata {
 		return s, nil
 	}
-	store, err := s.openStore(ctx, o.dsn)
+	store, err := s.openStore(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +62,11 @@ func openShop(ctx context.Context, o options, log *slog.Logger) (*shop, error) {
 }
 
 // openStore opens PostgreSQL, or a store in memory where no server is named.
-func (s *shop) openStore(ctx context.Context, dsn string) (strata.Store, error) {
-	if dsn == "" {
+func (s *shop) openStore(ctx context.Context, o options) (strata.Store, error) {
+	if o.dsn == "" {
 		return memstore.New(), nil
 	}
-	store, err := pgstore.Open(ctx, dsn, pgstore.Config{Logger: s.log})
+	store, err := pgstore.Open(ctx, o.dsn, pgstore.Config{Logger: s.log, NoRollup: !o.rollup})
 	if err != nil {
 		return nil, err
 	}
