@@ -25,9 +25,9 @@ const (
 type visit struct {
 	unit strata.Unit
 
-	// a is the zero assignment in a shop without experiments: everything that is
-	// read through it is the default.
-	a    strata.Assignment
+	// a is nil in a shop without experiments: everything that is read through it is
+	// the default.
+	a    *strata.Assignment
 	shop *shop
 }
 
