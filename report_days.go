@@ -16,13 +16,13 @@ type dayArm struct {
 
 // days tells how each comparison came about. The past adjusts by the slope of
 // the latest results on all days. Metrics do not depend on each other, so they
-// are divided among the processors: a year of a large experiment is a million
-// reads all over memory.
+// are divided among half of the processors (the others have requests to serve): a year
+// of a large experiment is a million reads all over memory.
 func (b *reportBuilder) days() {
 	if len(b.results.Days) == 0 {
 		return
 	}
-	workers := min(runtime.GOMAXPROCS(0), len(b.report.Metrics))
+	workers := min(max(1, runtime.GOMAXPROCS(0)/2), len(b.report.Metrics))
 	var all sync.WaitGroup
 	for i := range workers {
 		all.Go(func() {

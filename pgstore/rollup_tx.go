@@ -206,8 +206,9 @@ func (r *rolling) unit(code diversionCode, id string) *rolledUnit {
 	return u
 }
 
-// apply brings the units up to date in memory, on as many processors as there
-// are.
+// apply brings the units up to date in memory, on half of the processors: where all
+// are busy computing, a web application's requests wait for one of them, and what comes
+// in from the network is not even looked at for up to 10 ms.
 func (r *rolling) apply(ctx context.Context) error {
 	for _, u := range r.units { // so that the goroutines need not ask the server
 		if _, err := r.config(ctx, u.config); err != nil {
@@ -215,7 +216,7 @@ func (r *rolling) apply(ctx context.Context) error {
 		}
 	}
 	units := slices.Collect(maps.Values(r.units))
-	shares := make([]*share, min(runtime.GOMAXPROCS(0), len(units)/unitsAShare+1))
+	shares := make([]*share, min(max(1, runtime.GOMAXPROCS(0)/2), len(units)/unitsAShare+1))
 	var group errgroup.Group
 	for i := range shares {
 		s := r.newShare()
