@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/seed"
 	"github.com/strataxp/strata/pgstore"
 )
 
@@ -60,7 +61,7 @@ func TestResultsDoNotGrowWithEvents(t *testing.T) {
 
 // sizes are how many events BenchmarkResults has: STRATA_EVENTS adds one.
 func sizes(b *testing.B) []int {
-	list := []int{30_000, 300_000}
+	list := []int{seed.Cut(30_000, 3_000), seed.Cut(300_000, 6_000)}
 	if more, err := strconv.Atoi(os.Getenv("STRATA_EVENTS")); err == nil {
 		list = append(list, more)
 	} else {

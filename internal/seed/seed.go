@@ -2,6 +2,7 @@
 package seed
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -29,4 +30,13 @@ func Of(t testing.TB) uint64 {
 		}
 	})
 	return seed
+}
+
+// Cut returns full, or once where each benchmark is run just one time (-benchtime 1x), to
+// see that it still works.
+func Cut(full, once int) int {
+	if f := flag.Lookup("test.benchtime"); f != nil && f.Value.String() == "1x" {
+		return once
+	}
+	return full
 }

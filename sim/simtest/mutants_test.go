@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"go/format"
 	"maps"
 	"os"
 	"os/exec"
@@ -45,11 +46,13 @@ const (
 const mutantWorlds = 30
 
 // Every mutant is caught by the check that is meant for it, and without one the
-// same program finds nothing. With STRATA_LONG=1 all worlds are played, and the log
-// says how many catch each.
+// same program finds nothing. Building the library once more and playing takes more than
+// a minute, so it is for those who change the simulation or the mutants, and for
+// scripts/soak: STRATA_MUTANTS=1 plays until each is caught. With STRATA_LONG=1 all worlds
+// are played, and the log says how many catch each.
 func TestMutantsAreCaught(t *testing.T) {
-	if seed.Race && !seed.Long() {
-		t.Skip("the mutants are built without the race detector; the run without it has them")
+	if os.Getenv("STRATA_MUTANTS") == "" && !seed.Long() {
+		t.Skip("STRATA_MUTANTS=1 builds and plays the mutants")
 	}
 	program := buildMutants(t)
 	seeds := knownSeeds()
@@ -71,6 +74,15 @@ func TestMutantsAreCaught(t *testing.T) {
 			t.Parallel()
 			m.mustBeCaught(t, playMutant(t, program, m.name, worldsFrom(m.seed)))
 		})
+	}
+}
+
+// The mutants are what they claim to be: the code that they change is there.
+func TestMutantsFollowTheCode(t *testing.T) {
+	seed.OneGoroutine(t)
+	for name, text := range mutatedSources(t) {
+		_, err := format.Source([]byte(text))
+		require.NoError(t, err, "%s with its mutants", name)
 	}
 }
 
