@@ -21,18 +21,18 @@ type Tenure struct {
 // Free returns the buckets of a layer that nobody owns: not open, not draining,
 // not reserved by a draft. The buckets of stopped experiments are free.
 func (p *Plan) Free(layer string) Buckets {
-	taken := Buckets{}
+	free := AllBuckets()
 	for i := range p.Domains {
 		if d := &p.Domains[i]; d.Layer == layer {
-			taken = taken.Union(d.Buckets).Union(d.Draining)
+			free = free.Minus(d.Buckets).Minus(d.Draining)
 		}
 	}
 	for i := range p.Experiments {
 		if e := &p.Experiments[i]; e.Layer == layer && e.Status != StatusStopped {
-			taken = taken.Union(e.Buckets).Union(e.Draining)
+			free = free.Minus(e.Buckets).Minus(e.Draining)
 		}
 	}
-	return AllBuckets().Minus(taken)
+	return free
 }
 
 // PickFree chooses n free buckets of a layer for the named owner: those that
@@ -45,11 +45,17 @@ func (p *Plan) PickFree(layer, owner string, n int) (Buckets, error) {
 	if l == nil {
 		return Buckets{}, fmt.Errorf("%w: layer %q does not exist", ErrInvalidPlan, layer)
 	}
-	free := slices.Collect(p.Free(layer).All())
-	if n < 0 || n > len(free) {
+	all := p.Free(layer)
+	switch most := all.Len(); {
+	case n < 0 || n > most:
 		return Buckets{}, fmt.Errorf("%w: layer %q has %d free buckets, %d wanted; stop or narrow something, or use another layer",
-			ErrInvalidPlan, layer, len(free), n)
+			ErrInvalidPlan, layer, most, n)
+	case n == most: // nothing to choose
+		return all, nil
+	case n == 0:
+		return Buckets{}, nil
 	}
+	free := slices.Collect(all.All())
 	since := p.released(layer)
 	seed := hashID("strata/allocate\x00" + l.salt() + "\x00" + owner)
 	slices.SortFunc(free, func(a, b int) int {
@@ -107,7 +113,11 @@ func (p *Plan) resize(layer, owner string, have, draining Buckets, want int) (Bu
 	if want < 0 {
 		return Buckets{}, fmt.Errorf("%w: %q has %d buckets, cannot take %d", ErrInvalidPlan, owner, have.Len(), have.Len()-want)
 	}
-	if surplus := have.Len() - want; surplus >= 0 {
+	surplus := have.Len() - want
+	if surplus == 0 {
+		return have, nil
+	}
+	if surplus > 0 {
 		held := slices.Collect(have.All())
 		seed := hashID("strata/narrow\x00" + owner)
 		slices.SortFunc(held, func(a, b int) int { return cmp.Compare(mix(uint64(a), seed), mix(uint64(b), seed)) })

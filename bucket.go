@@ -1,11 +1,9 @@
 package strata
 
 import (
-	"encoding/json"
-	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -96,16 +94,44 @@ type Buckets struct {
 const bucketWords = (NumBuckets + 63) / 64
 
 // AllBuckets returns the set of all [NumBuckets] buckets.
-func AllBuckets() Buckets { return BucketRange(0, NumBuckets) }
+func AllBuckets() Buckets { return allBuckets }
+
+// allBuckets is shared by everybody who means all, as sets never change.
+var allBuckets = newRange(0, NumBuckets)
 
 // BucketRange returns the buckets from, from+1, …, to-1, cut to the valid
 // range. It is empty when to <= from.
 func BucketRange(from, to int) Buckets {
-	return collectBuckets(func(add func(int)) {
-		for b := max(from, 0); b < min(to, NumBuckets); b++ {
-			add(b)
-		}
-	})
+	from, to = max(from, 0), min(to, NumBuckets)
+	switch {
+	case to <= from:
+		return Buckets{}
+	case to-from == NumBuckets:
+		return allBuckets
+	}
+	return newRange(from, to)
+}
+
+// newRange makes the set of from to to-1, which must be valid and not empty.
+func newRange(from, to int) Buckets {
+	words := make([]uint64, bucketWords)
+	for first := from >> 6; first <= (to-1)>>6; first++ {
+		words[first] = rangeBits(first, from, to)
+	}
+	return Buckets{words}
+}
+
+// rangeBits returns which bits of a word, by its index, lie in from … to-1. The
+// two must have a bucket of that word in common.
+func rangeBits(word, from, to int) uint64 {
+	mask := ^uint64(0)
+	if low := from - word<<6; low > 0 {
+		mask <<= low
+	}
+	if past := (word+1)<<6 - to; past > 0 {
+		mask &= ^uint64(0) >> past
+	}
+	return mask
 }
 
 // BucketList returns the set of the given buckets. Numbers outside 0 …
@@ -159,34 +185,56 @@ func (s Buckets) Contains(b int) bool {
 }
 
 // Equal reports whether both sets hold the same buckets.
-func (s Buckets) Equal(t Buckets) bool { return s.Minus(t).IsEmpty() && t.Minus(s).IsEmpty() }
+func (s Buckets) Equal(t Buckets) bool { return slices.Equal(s.words, t.words) }
 
 // Union returns the buckets that are in s or in t.
 func (s Buckets) Union(t Buckets) Buckets {
-	return combine(s, t, func(a, b uint64) uint64 { return a | b })
+	switch {
+	case s.words == nil:
+		return t
+	case t.words == nil:
+		return s
+	}
+	words := make([]uint64, bucketWords)
+	for i := range words {
+		words[i] = s.words[i] | t.words[i]
+	}
+	return Buckets{words}
 }
 
 // Intersect returns the buckets that are in both s and t.
 func (s Buckets) Intersect(t Buckets) Buckets {
-	return combine(s, t, func(a, b uint64) uint64 { return a & b })
+	if !s.meets(t) {
+		return Buckets{}
+	}
+	words := make([]uint64, bucketWords)
+	for i := range words {
+		words[i] = s.words[i] & t.words[i]
+	}
+	return Buckets{words}
+}
+
+// meets reports whether the sets have a bucket in common.
+func (s Buckets) meets(t Buckets) bool {
+	if s.words == nil || t.words == nil {
+		return false
+	}
+	for i, w := range s.words {
+		if w&t.words[i] != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Minus returns the buckets of s that are not in t.
 func (s Buckets) Minus(t Buckets) Buckets {
-	return combine(s, t, func(a, b uint64) uint64 { return a &^ b })
-}
-
-func combine(s, t Buckets, op func(a, b uint64) uint64) Buckets {
+	if !s.meets(t) {
+		return s
+	}
 	words := make([]uint64, bucketWords)
 	for i := range words {
-		var a, b uint64
-		if s.words != nil {
-			a = s.words[i]
-		}
-		if t.words != nil {
-			b = t.words[i]
-		}
-		words[i] = op(a, b)
+		words[i] = s.words[i] &^ t.words[i]
 	}
 	return normalized(words)
 }
@@ -202,109 +250,4 @@ func (s Buckets) All() func(yield func(int) bool) {
 			}
 		}
 	}
-}
-
-// String returns the text form; the empty set is "".
-func (s Buckets) String() string {
-	var out strings.Builder
-	first, last := -1, -1
-	flush := func() {
-		if first < 0 {
-			return
-		}
-		if out.Len() > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(strconv.Itoa(first))
-		if last > first {
-			out.WriteByte('-')
-			out.WriteString(strconv.Itoa(last))
-		}
-	}
-	for b := range s.All() {
-		if b == last+1 && first >= 0 {
-			last = b
-			continue
-		}
-		flush()
-		first, last = b, b
-	}
-	flush()
-	return out.String()
-}
-
-// ParseBuckets reads the text form described at [Buckets]. The error names the
-// part that is wrong and matches [ErrInvalidPlan].
-func ParseBuckets(text string) (Buckets, error) {
-	if text == "" {
-		return Buckets{}, nil
-	}
-	words := make([]uint64, bucketWords)
-	for part := range strings.SplitSeq(text, ",") {
-		from, to, err := parseBucketRange(strings.TrimSpace(part))
-		if err != nil {
-			return Buckets{}, err
-		}
-		for b := from; b <= to; b++ {
-			if words[b>>6]&(1<<(b&63)) != 0 {
-				return Buckets{}, fmt.Errorf("%w: bucket %d is named twice in %q", ErrInvalidPlan, b, abbreviate(text))
-			}
-			words[b>>6] |= 1 << (b & 63)
-		}
-	}
-	return normalized(words), nil
-}
-
-func parseBucketRange(part string) (from, to int, err error) {
-	lo, hi, isRange := strings.Cut(part, "-")
-	if !isRange {
-		hi = lo
-	}
-	from, errFrom := parseBucket(lo)
-	to, errTo := parseBucket(hi)
-	if errFrom != nil || errTo != nil || from > to {
-		return 0, 0, fmt.Errorf("%w: %q is not a bucket (0-%d) or an ascending range such as \"0-499\"",
-			ErrInvalidPlan, abbreviate(part), NumBuckets-1)
-	}
-	return from, to, nil
-}
-
-// parseBucket accepts plain digits only: no sign, no underscore, no base.
-func parseBucket(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err == nil && n >= NumBuckets {
-		err = strconv.ErrRange
-	}
-	return int(n), err
-}
-
-// MarshalText writes the text form.
-func (s Buckets) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads the text form.
-func (s *Buckets) UnmarshalText(text []byte) error {
-	set, err := ParseBuckets(string(text))
-	if err == nil {
-		*s = set
-	}
-	return err
-}
-
-// UnmarshalJSON reads the text form from a JSON string, and says what the form
-// is when it finds something else.
-func (s *Buckets) UnmarshalJSON(data []byte) error {
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return fmt.Errorf("%w: buckets must be a string such as \"0-499,700\", not %s", ErrInvalidPlan, abbreviate(string(data)))
-	}
-	return s.UnmarshalText([]byte(text))
-}
-
-// abbreviate keeps error messages short when the input is not.
-func abbreviate(s string) string {
-	const limit = 60
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

@@ -2,6 +2,7 @@ package strata
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -77,6 +78,35 @@ func TestBucketsAgainstMaps(t *testing.T) {
 		var read Buckets
 		require.NoError(t, json.Unmarshal(text, &read))
 		require.Equal(t, a, read)
+	})
+}
+
+// Ranges are set word by word: at every place of a word's border they hold what a
+// list of the same buckets holds, and two that overlap are found out.
+func TestRangesAgainstLists(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		border := rapid.Custom(func(t *rapid.T) int {
+			at := 64*rapid.IntRange(0, bucketWords).Draw(t, "word") + rapid.IntRange(-2, 2).Draw(t, "off")
+			return min(max(at, 0), NumBuckets)
+		})
+		from, to := border.Draw(t, "from"), border.Draw(t, "to")
+		var list []int
+		for b := from; b < to; b++ {
+			list = append(list, b)
+		}
+		set := BucketRange(from, to)
+		require.Equal(t, BucketList(list...), set)
+		again, err := ParseBuckets(set.String())
+		require.NoError(t, err)
+		require.Equal(t, set, again)
+		if extra := border.Draw(t, "extra"); from < to && extra < NumBuckets {
+			more, err := ParseBuckets(fmt.Sprintf("%d-%d,%d", from, to-1, extra))
+			if set.Contains(extra) {
+				require.ErrorContains(t, err, fmt.Sprintf("bucket %d is named twice", extra))
+			} else {
+				require.Equal(t, BucketList(append(list, extra)...), more)
+			}
+		}
 	})
 }
 
