@@ -1,12 +1,9 @@
 package strata
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/strataxp/strata/internal/strictjson"
 )
 
 // Plan is the whole configuration as one versioned document: parameters,
@@ -139,21 +136,11 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	if len(data) > maxPlanBytes {
 		return fmt.Errorf("%w: the document has %d bytes, the limit is %d", ErrInvalidPlan, len(data), maxPlanBytes)
 	}
-	type plain Plan // without this method
-	var q plain
-	if found := strictjson.Check(data, q); len(found) > 0 {
-		problems := make([]Problem, 0, len(found))
-		for _, x := range found {
-			problems = append(problems, Problem{Path: x.Path, Cure: x.Cure})
-		}
-		return &PlanError{Problems: problems}
+	q, err := readPlan(data)
+	if err != nil {
+		return err
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber() // an int parameter may pass 2⁵³
-	if err := dec.Decode(&q); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidPlan, err)
-	}
-	*p = Plan(q)
+	*p = *q
 	return nil
 }
 
