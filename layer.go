@@ -1,6 +1,9 @@
 package strata
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // Diversion says which of a unit's ids a layer hashes.
 type Diversion string
@@ -104,32 +107,52 @@ type tree struct {
 
 func newTree(p *Plan) *tree {
 	t := &tree{
-		plan:     p,
-		layers:   make(map[string]*Layer, len(p.Layers)),
-		domains:  make(map[string]*Domain, len(p.Domains)),
-		inLayer:  make(map[string][]*Experiment),
-		nested:   make(map[string][]*Domain),
-		inDomain: make(map[string][]*Layer),
+		plan:    p,
+		layers:  make(map[string]*Layer, len(p.Layers)),
+		domains: make(map[string]*Domain, len(p.Domains)),
 	}
-	for i := range p.Domains {
-		d := &p.Domains[i]
-		if _, twice := t.domains[d.Key]; !twice {
-			t.domains[d.Key] = d
-			t.nested[d.Layer] = append(t.nested[d.Layer], d)
-		}
-	}
-	for i := range p.Layers {
-		l := &p.Layers[i]
-		if _, twice := t.layers[l.Key]; !twice {
-			t.layers[l.Key] = l
-			t.inDomain[l.Domain] = append(t.inDomain[l.Domain], l)
-		}
-	}
+	domains := firstOfEach(p.Domains, t.domains, func(d *Domain) string { return d.Key })
+	t.nested = runsBy(domains, 0, func(d *Domain) string { return d.Layer })
+	layers := firstOfEach(p.Layers, t.layers, func(l *Layer) string { return l.Key })
+	t.inDomain = runsBy(layers, 1+len(p.Domains), func(l *Layer) string { return l.Domain })
+	experiments := make([]*Experiment, len(p.Experiments))
 	for i := range p.Experiments {
-		e := &p.Experiments[i]
-		t.inLayer[e.Layer] = append(t.inLayer[e.Layer], e)
+		experiments[i] = &p.Experiments[i]
 	}
+	t.inLayer = runsBy(experiments, len(p.Layers), func(e *Experiment) string { return e.Layer })
 	return t
+}
+
+// firstOfEach files a list by key, and returns the first of each key.
+func firstOfEach[T any](list []T, byKey map[string]*T, keyOf func(*T) string) []*T {
+	first := make([]*T, 0, len(list))
+	for i := range list {
+		x := &list[i]
+		if _, twice := byKey[keyOf(x)]; !twice {
+			byKey[keyOf(x)] = x
+			first = append(first, x)
+		}
+	}
+	return first
+}
+
+// runsBy divides a list by what keyOf says, in order. Those of one group mostly stand
+// side by side, and then the group is a part of the list.
+func runsBy[T any](list []*T, size int, keyOf func(*T) string) map[string][]*T {
+	by := make(map[string][]*T, size)
+	for from := 0; from < len(list); {
+		key, to := keyOf(list[from]), from+1
+		for to < len(list) && keyOf(list[to]) == key {
+			to++
+		}
+		if before := by[key]; before == nil {
+			by[key] = list[from:to:to]
+		} else {
+			by[key] = append(before, list[from:to]...)
+		}
+		from = to
+	}
+	return by
 }
 
 // step is one level of the way from the root to a layer: the domain that is
@@ -164,24 +187,28 @@ func (t *tree) path(l *Layer) ([]step, error) {
 	return up, nil
 }
 
-// owned returns the parameters that can be set below l: its own and those of
-// the layers in its nested domains. The depth bound keeps cycles finite.
-func (t *tree) owned(l *Layer) map[string]bool {
-	params := make(map[string]bool)
-	t.collectOwned(l, params, 0)
-	return params
+// owned yields the parameters that can be set below l: its own and those of the
+// layers in its nested domains. One that several layers own comes several times. The
+// depth bound keeps cycles finite.
+func (t *tree) owned(l *Layer) iter.Seq[string] {
+	return func(yield func(string) bool) { t.yieldOwned(l, 0, yield) }
 }
 
-func (t *tree) collectOwned(l *Layer, into map[string]bool, depth int) {
+func (t *tree) yieldOwned(l *Layer, depth int, yield func(string) bool) bool {
 	for _, key := range l.Parameters {
-		into[key] = true
+		if !yield(key) {
+			return false
+		}
 	}
-	if depth > maxDepth {
-		return
+	if depth > maxDepth || len(t.nested) == 0 {
+		return true
 	}
 	for _, d := range t.nested[l.Key] {
 		for _, inner := range t.inDomain[d.Key] {
-			t.collectOwned(inner, into, depth+1)
+			if !t.yieldOwned(inner, depth+1, yield) {
+				return false
+			}
 		}
 	}
+	return true
 }

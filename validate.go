@@ -2,7 +2,6 @@ package strata
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,10 +20,36 @@ const (
 )
 
 // Validate checks the whole plan and returns a [*PlanError] that lists every
-// problem, or nil. It does not change the plan. Cost: about 10 µs an
-// experiment.
+// problem, or nil. It does not change the plan. Cost: below 1 µs an experiment,
+// audiences aside, and some 20 µs where there is a problem.
 func (p *Plan) Validate() error {
-	v := &validator{plan: p, tree: newTree(p)}
+	t := newTree(p)
+	if quick := (&validator{plan: p, tree: t}); quick.check() {
+		return nil
+	}
+	v := &validator{plan: p, tree: t, words: true}
+	v.check()
+	return &PlanError{Problems: v.problems}
+}
+
+// validator walks through a plan. A plan is nearly always valid, and to say where a
+// problem would be costs more than to look for it: so the first walk only finds out
+// whether there is one, and the second, with words set, names them all.
+type validator struct {
+	plan      *Plan
+	tree      *tree
+	params    map[string]*Parameter
+	metric    map[string]*Metric
+	byKey     map[string]*Experiment
+	audiences map[string]error // what was found wrong with each text
+
+	words    bool
+	found    bool      // there is a problem
+	problems []Problem // with words
+}
+
+// check walks through the plan and reports whether all is well.
+func (v *validator) check() bool {
 	v.parameters()
 	v.domains()
 	v.layers()
@@ -33,23 +58,22 @@ func (p *Plan) Validate() error {
 	v.metrics()
 	v.experiments()
 	v.ledger()
-	if len(v.problems) == 0 {
-		return nil
-	}
-	return &PlanError{Problems: v.problems}
-}
-
-type validator struct {
-	plan     *Plan
-	tree     *tree
-	params   map[string]*Parameter
-	metric   map[string]*Metric
-	byKey    map[string]*Experiment
-	problems []Problem
+	return !v.found
 }
 
 func (v *validator) report(path string, value any, format string, args ...any) {
-	v.problems = append(v.problems, Problem{Path: path, Value: value, Cure: fmt.Sprintf(format, args...)})
+	v.found = true
+	if v.words {
+		v.problems = append(v.problems, Problem{Path: path, Value: value, Cure: fmt.Sprintf(format, args...)})
+	}
+}
+
+// item is the path of an element of a list. All paths are empty without words.
+func (v *validator) item(list string, i int) string {
+	if !v.words {
+		return ""
+	}
+	return fmt.Sprintf("%s[%d]", list, i)
 }
 
 // key checks the form of a key and that it is the first of its kind.
@@ -71,7 +95,7 @@ func validKey(key string) bool {
 	for i := 0; i < len(key); i++ {
 		c := key[i]
 		alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !alphanumeric && (i == 0 || !strings.ContainsRune("._-", rune(c))) {
+		if !alphanumeric && (i == 0 || c != '.' && c != '_' && c != '-') {
 			return false
 		}
 	}
@@ -79,7 +103,7 @@ func validKey(key string) bool {
 }
 
 func (v *validator) salt(path, salt string) {
-	if len(salt) > maxSaltBytes || !utf8.ValidString(salt) || strings.ContainsRune(salt, 0) {
+	if len(salt) > maxSaltBytes || !utf8.ValidString(salt) || strings.IndexByte(salt, 0) >= 0 {
 		v.report(path, salt, "use at most %d bytes of UTF-8 without NUL", maxSaltBytes)
 	}
 }
@@ -88,7 +112,7 @@ func (v *validator) parameters() {
 	v.params = make(map[string]*Parameter, len(v.plan.Parameters))
 	for i := range v.plan.Parameters {
 		x := &v.plan.Parameters[i]
-		path := fmt.Sprintf("parameters[%d]", i)
+		path := v.item("parameters", i)
 		v.key(path+".key", x.Key, v.params[x.Key] != nil)
 		v.params[x.Key] = x
 		switch x.Type {
@@ -105,30 +129,30 @@ func (v *validator) parameters() {
 func (v *validator) domains() {
 	for i := range v.plan.Domains {
 		x := &v.plan.Domains[i]
-		path := fmt.Sprintf("domains[%d]", i)
+		path := v.item("domains", i)
 		v.key(path+".key", x.Key, v.tree.domains[x.Key] != x)
 		if l := v.tree.layers[x.Layer]; l == nil {
 			v.report(path+".layer", x.Layer, "no layer has this key")
 		} else if l.Launch {
 			v.report(path+".layer", x.Layer, "a launch layer holds launches only; put the domain in another layer")
 		}
-		if both := x.Buckets.Intersect(x.Draining); !both.IsEmpty() {
-			v.report(path+".draining", both.String(), "these buckets are open as well; name each once")
+		if x.Buckets.meets(x.Draining) {
+			v.report(path+".draining", x.Buckets.Intersect(x.Draining).String(), "these buckets are open as well; name each once")
 		}
 	}
 }
 
 func (v *validator) layers() {
-	salts := make(map[string]string)
+	salts := make(saltOwners)
+	salted := slices.ContainsFunc(v.plan.Layers, func(x Layer) bool { return x.Salt != "" })
 	for i := range v.plan.Layers {
 		x := &v.plan.Layers[i]
-		path := fmt.Sprintf("layers[%d]", i)
+		path := v.item("layers", i)
 		v.key(path+".key", x.Key, v.tree.layers[x.Key] != x)
 		v.salt(path+".salt", x.Salt)
-		if other, taken := salts[x.salt()]; taken && other != x.Key {
+		if other := salts.add(salted, x.salt(), x.Key); other != x.Key {
 			v.report(path+".salt", x.salt(), "layer %q has the same salt, so both would cut traffic alike; choose another", other)
 		}
-		salts[x.salt()] = x.Key
 		v.references(path+".parameters", "parameter", x.Parameters, func(key string) bool { return v.params[key] != nil })
 		v.layerPlace(path, x)
 	}
@@ -136,16 +160,15 @@ func (v *validator) layers() {
 
 // references checks a list of keys: each exists, and none stands twice.
 func (v *validator) references(path, kind string, keys []string, exists func(key string) bool) {
-	seen := make(map[string]bool)
+	var seen keySet
 	for i, key := range keys {
-		at := fmt.Sprintf("%s[%d]", path, i)
+		at := v.item(path, i)
 		if !exists(key) {
 			v.report(at, key, "no %s has this key", kind)
 		}
-		if seen[key] {
+		if seen.add(key) {
 			v.report(at, key, "named twice; keep one")
 		}
-		seen[key] = true
 	}
 }
 
@@ -186,7 +209,7 @@ func (v *validator) ownership() {
 		}
 		for j, key := range l.Parameters {
 			if other, taken := launched[key]; taken {
-				v.report(fmt.Sprintf("layers[%d].parameters[%d]", i, j), key, "launch layer %q owns it already; a parameter has one launch layer", other)
+				v.report(v.item(v.item("layers", i)+".parameters", j), key, "launch layer %q owns it already; a parameter has one launch layer", other)
 			}
 			launched[key] = l.Key
 		}
@@ -194,19 +217,40 @@ func (v *validator) ownership() {
 }
 
 func (v *validator) disjoint(domain string) {
+	if !v.words && v.apart(domain) {
+		return
+	}
 	owner := make(map[string]string)
 	for _, l := range v.tree.inDomain[domain] {
 		if l.Launch {
 			continue
 		}
-		for _, key := range slices.Sorted(maps.Keys(v.tree.owned(l))) {
+		for _, key := range slices.Compact(slices.Sorted(v.tree.owned(l))) {
 			if other, taken := owner[key]; taken {
-				v.report(fmt.Sprintf("layers[%d].parameters", v.layerIndex(l)), key,
+				v.report(v.item("layers", v.layerIndex(l))+".parameters", key,
 					"can be set twice on one path, in or below layer %q and in or below layer %q; give it to one of them", other, l.Key)
 			}
 			owner[key] = l.Key
 		}
 	}
+}
+
+// apart reports whether no parameter can be set in or below two layers of a domain.
+func (v *validator) apart(domain string) bool {
+	layers := v.tree.inDomain[domain]
+	owner := make(map[string]*Layer, len(layers))
+	for _, l := range layers {
+		if l.Launch {
+			continue
+		}
+		for key := range v.tree.owned(l) {
+			if other := owner[key]; other != nil && other != l {
+				return false
+			}
+			owner[key] = l
+		}
+	}
+	return true
 }
 
 func (v *validator) layerIndex(l *Layer) int {
@@ -218,61 +262,10 @@ func (v *validator) layerIndex(l *Layer) int {
 	return -1
 }
 
-// bucketOwners checks that no two things in a layer own the same bucket. The
-// buckets of stopped experiments are free.
-func (v *validator) bucketOwners() {
-	claimed := make(map[string]*claims)
-	claim := func(layer, path, key string, set Buckets) {
-		if set.IsEmpty() {
-			return
-		}
-		c := claimed[layer]
-		if c == nil {
-			c = new(claims)
-			claimed[layer] = c
-		}
-		if other, which := c.add(key, set); !which.IsEmpty() {
-			v.report(path, which.String(), "these buckets of layer %q belong to %s already; choose free ones (Plan.Free lists them)", layer, other)
-		}
-	}
-	for i := range v.plan.Domains {
-		x := &v.plan.Domains[i]
-		claim(x.Layer, fmt.Sprintf("domains[%d].buckets", i), fmt.Sprintf("domain %q", x.Key), x.Buckets.Union(x.Draining))
-	}
-	for i := range v.plan.Experiments {
-		x := &v.plan.Experiments[i]
-		if x.Status != StatusStopped {
-			claim(x.Layer, fmt.Sprintf("experiments[%d].buckets", i), fmt.Sprintf("experiment %q", x.Key), x.Buckets.Union(x.Draining))
-		}
-	}
-}
-
-// claims remembers who owns which buckets of one layer.
-type claims struct {
-	all  Buckets
-	who  []string
-	sets []Buckets
-}
-
-// add returns the first owner of buckets in set and which those are, or records
-// the claim.
-func (c *claims) add(key string, set Buckets) (string, Buckets) {
-	if !c.all.Intersect(set).IsEmpty() {
-		for i, s := range c.sets {
-			if both := s.Intersect(set); !both.IsEmpty() {
-				return c.who[i], both
-			}
-		}
-	}
-	c.all = c.all.Union(set)
-	c.who, c.sets = append(c.who, key), append(c.sets, set)
-	return "", Buckets{}
-}
-
 func (v *validator) ledger() {
 	for i := range v.plan.Ledger {
 		if v.plan.Ledger[i].Layer == "" {
-			v.report(fmt.Sprintf("ledger[%d].layer", i), nil, "a layer is required")
+			v.report(v.item("ledger", i)+".layer", nil, "a layer is required")
 		}
 	}
 }
@@ -281,7 +274,15 @@ func (v *validator) audience(path, text string) {
 	if text == "" {
 		return
 	}
-	if _, err := audience.Compile(text); err != nil {
+	err, known := v.audiences[text]
+	if !known {
+		if v.audiences == nil {
+			v.audiences = make(map[string]error)
+		}
+		_, err = audience.Compile(text)
+		v.audiences[text] = err
+	}
+	if err != nil {
 		v.report(path, text, "%v", err)
 	}
 }

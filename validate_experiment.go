@@ -14,16 +14,16 @@ func (v *validator) experiments() {
 			v.byKey[x.Key] = x
 		}
 	}
-	salts := make(map[string]string)
+	salts := make(saltOwners)
+	salted := slices.ContainsFunc(v.plan.Experiments, func(x Experiment) bool { return x.Salt != "" })
 	for i := range v.plan.Experiments {
 		x := &v.plan.Experiments[i]
-		path := fmt.Sprintf("experiments[%d]", i)
+		path := v.item("experiments", i)
 		v.key(path+".key", x.Key, v.byKey[x.Key] != x)
 		v.salt(path+".salt", x.Salt)
-		if other, taken := salts[x.salt()]; taken && other != x.Key {
+		if other := salts.add(salted, x.salt(), x.Key); other != x.Key {
 			v.report(path+".salt", x.salt(), "experiment %q has the same salt, so both would draw alike; choose another", other)
 		}
-		salts[x.salt()] = x.Key
 		v.experiment(path, x)
 	}
 }
@@ -41,8 +41,8 @@ func (v *validator) experiment(path string, x *Experiment) {
 	default:
 		v.report(path+".status", x.Status, "use draft, running, intake_closed or stopped")
 	}
-	if both := x.Buckets.Intersect(x.Draining); !both.IsEmpty() {
-		v.report(path+".draining", both.String(), "these buckets are open as well; name each once")
+	if x.Buckets.meets(x.Draining) {
+		v.report(path+".draining", x.Buckets.Intersect(x.Draining).String(), "these buckets are open as well; name each once")
 	}
 	v.audience(path+".audience", x.Audience)
 	v.treatments(path, x, layer)
@@ -67,12 +67,11 @@ func (v *validator) analysis(path string, x *Experiment) {
 	if n := len(x.Analysis.Breakdowns); n > maxBreakdowns {
 		v.report(path+".breakdowns", n, "at most %d attributes are recorded with an exposure", maxBreakdowns)
 	}
-	seen := make(map[string]bool)
+	var seen keySet
 	for i, name := range x.Analysis.Breakdowns {
-		if !validKey(name) || seen[name] {
-			v.report(fmt.Sprintf("%s.breakdowns[%d]", path, i), name, "name an attribute by letters, digits, '.', '_' and '-', each once")
+		if twice := seen.add(name); twice || !validKey(name) {
+			v.report(v.item(path+".breakdowns", i), name, "name an attribute by letters, digits, '.', '_' and '-', each once")
 		}
-		seen[name] = true
 	}
 }
 
@@ -84,12 +83,11 @@ func (v *validator) treatments(path string, x *Experiment, layer *Layer) {
 	if n := len(x.Treatments); n < least || n > maxTreatments {
 		v.report(path+".treatments", n, "an experiment has %d to %d treatments here", least, maxTreatments)
 	}
-	seen := make(map[string]bool)
+	var seen keySet
 	for j := range x.Treatments {
 		t := &x.Treatments[j]
-		at := fmt.Sprintf("%s.treatments[%d]", path, j)
-		v.key(at+".key", t.Key, seen[t.Key])
-		seen[t.Key] = true
+		at := v.item(path+".treatments", j)
+		v.key(at+".key", t.Key, seen.add(t.Key))
 		if t.Weight < 0 || t.Weight > maxWeight {
 			v.report(at+".weight", t.Weight, "weights are integers from 0 to %d", maxWeight)
 		}
@@ -101,19 +99,28 @@ func (v *validator) treatments(path string, x *Experiment, layer *Layer) {
 }
 
 func (v *validator) values(path string, values Values, layer *Layer) {
+	if !v.words { // in any order
+		for key, x := range values {
+			v.value("", key, x, layer)
+		}
+		return
+	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		at := fmt.Sprintf("%s[%q]", path, key)
-		param := v.params[key]
-		if param == nil {
-			v.report(at, values[key], "no parameter has this key")
-			continue
-		}
-		if layer != nil && !slices.Contains(layer.Parameters, key) {
-			v.report(at, values[key], "layer %q does not own this parameter; add it to the layer's parameters or move the experiment", layer.Key)
-		}
-		if _, err := compileValue(param.Type, values[key]); err != nil {
-			v.report(at, values[key], "%v", err)
-		}
+		v.value(fmt.Sprintf("%s[%q]", path, key), key, values[key], layer)
+	}
+}
+
+func (v *validator) value(path, key string, x any, layer *Layer) {
+	param := v.params[key]
+	if param == nil {
+		v.report(path, x, "no parameter has this key")
+		return
+	}
+	if layer != nil && !slices.Contains(layer.Parameters, key) {
+		v.report(path, x, "layer %q does not own this parameter; add it to the layer's parameters or move the experiment", layer.Key)
+	}
+	if _, err := compileValue(param.Type, x); err != nil {
+		v.report(path, x, "%v", err)
 	}
 }
 
@@ -157,7 +164,7 @@ func (v *validator) schedule(path string, s Schedule) {
 		v.report(path+".end", s.End, "ends before or when it starts; move it after %v", s.Start)
 	}
 	for j, step := range s.Ramp {
-		at := fmt.Sprintf("%s.ramp[%d]", path, j)
+		at := v.item(path+".ramp", j)
 		if !(step.Share > 0 && step.Share <= 1) {
 			v.report(at+".share", step.Share, "a share is above 0 and at most 1")
 		}
@@ -175,15 +182,15 @@ func (v *validator) schedule(path string, s Schedule) {
 
 func (v *validator) earlier(path string, x *Experiment) {
 	for j := range x.Earlier {
-		at := fmt.Sprintf("%s.earlier[%d]", path, j)
+		at := v.item(path+".earlier", j)
 		v.audience(at+".audience", x.Earlier[j].Audience)
 		sum := 0
 		for k, w := range x.Earlier[j].Weights {
 			if x.treatment(w.Treatment) < 0 {
-				v.report(fmt.Sprintf("%s.weights[%d].treatment", at, k), w.Treatment, "no treatment has this key; a treatment whose units are kept stays in the plan, with weight 0")
+				v.report(v.item(at+".weights", k)+".treatment", w.Treatment, "no treatment has this key; a treatment whose units are kept stays in the plan, with weight 0")
 			}
 			if w.Weight < 0 || w.Weight > maxWeight {
-				v.report(fmt.Sprintf("%s.weights[%d].weight", at, k), w.Weight, "weights are integers from 0 to %d", maxWeight)
+				v.report(v.item(at+".weights", k)+".weight", w.Weight, "weights are integers from 0 to %d", maxWeight)
 			}
 			sum += max(w.Weight, 0)
 		}

@@ -1,7 +1,6 @@
 package strata
 
 import (
-	"fmt"
 	"math"
 	"slices"
 )
@@ -10,7 +9,7 @@ func (v *validator) metrics() {
 	v.metric = make(map[string]*Metric, len(v.plan.Metrics))
 	for i := range v.plan.Metrics {
 		x := &v.plan.Metrics[i]
-		path := fmt.Sprintf("metrics[%d]", i)
+		path := v.item("metrics", i)
 		v.key(path+".key", x.Key, v.metric[x.Key] != nil)
 		v.metric[x.Key] = x
 		v.metricShape(path, x)
@@ -101,7 +100,7 @@ func (v *validator) steps(path string, x *Metric) {
 		v.report(path+".measure", nil, "a funnel has steps in its place")
 	}
 	for j, s := range x.Steps {
-		at := fmt.Sprintf("%s.steps[%d]", path, j)
+		at := v.item(path+".steps", j)
 		v.eventKind(at, s.Event, s.Name)
 		if s.Within < 0 {
 			v.report(at+".within", s.Within.String(), "a duration is positive, or zero for no limit")
@@ -109,13 +108,16 @@ func (v *validator) steps(path string, x *Metric) {
 	}
 }
 
+// measureValues are what can be added up over events of a kind.
+var measureValues = map[Kind][]MeasureValue{
+	KindPurchase:   {ValueTotal, ValueDiscount, ValueItems},
+	KindConversion: {ValueAmount},
+	KindCustom:     {ValueAmount},
+}
+
 func (v *validator) measure(path string, m Measure, needsValue bool) {
 	v.eventKind(path, m.Event, m.Name)
-	allowed := map[Kind][]MeasureValue{
-		KindPurchase:   {ValueTotal, ValueDiscount, ValueItems},
-		KindConversion: {ValueAmount},
-		KindCustom:     {ValueAmount},
-	}[m.Event]
+	allowed := measureValues[m.Event]
 	switch {
 	case !needsValue && m.Value != ValueNumber:
 		v.report(path+".value", m.Value, "a conversion or count counts events; leave it empty or use a sum")
