@@ -1,7 +1,6 @@
 package strata
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -142,14 +141,4 @@ func (p *Plan) UnmarshalJSON(data []byte) error {
 	}
 	*p = *q
 	return nil
-}
-
-// Clone returns a deep copy. Parameter values come back as JSON has them:
-// numbers as [json.Number].
-func (p *Plan) Clone() (*Plan, error) {
-	data, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidPlan, err)
-	}
-	return ParsePlan(data)
 }
