@@ -2,11 +2,11 @@ package strata
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/strataxp/strata/internal/audience"
+	"github.com/strataxp/strata/internal/jsonread"
 )
 
 // Compile validates a plan and compiles it as it stands at an instant. The
@@ -14,25 +14,64 @@ import (
 // promised to keep are known to the store and not to the plan, so [Open] adds
 // them and Compile does not.
 func Compile(p *Plan, at time.Time) (*Snapshot, error) {
-	if err := p.Validate(); err != nil {
+	v, err := p.validated()
+	if err != nil {
 		return nil, err
 	}
-	return compile(p, at, nil)
+	c := newCompiler(p, v.tree, at)
+	c.audiences = v.audiences
+	return c.compile()
 }
 
 // compile is Compile for a plan that was validated before. kept holds the kept
 // units by experiment; it may be nil.
 func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, error) {
-	c := &compiler{
-		plan: p, tree: newTree(p), at: at, kept: kept,
+	c := newCompiler(p, newTree(p), at)
+	c.kept = kept
+	return c.compile()
+}
+
+// compiler compiles a plan. What an experiment or layer has several of is cut from
+// slabs, as a plan of 10,000 experiments would take a hundred thousand allocations.
+type compiler struct {
+	plan      *Plan
+	tree      *tree
+	at        time.Time
+	kept      map[string]*keptUnits
+	audiences audiences
+
+	layers  map[string]*snapLayer
+	domains map[string]*snapDomain
+	snap    *Snapshot
+
+	ends       jsonread.Slab[uint32]
+	treatments jsonread.Slab[snapTreatment]
+	touched    jsonread.Slab[touch]
+	pointers   jsonread.Slab[*value]
+	values     jsonread.Slab[value]
+	slots      jsonread.Slab[snapSlot]
+
+	params []int32   // scratch: those that an experiment sets
+	sets   []Buckets // scratch: what is owned in a layer
+	owners []snapSlot
+}
+
+func newCompiler(p *Plan, t *tree, at time.Time) *compiler {
+	return &compiler{
+		plan: p, tree: t, at: at,
 		layers:  make(map[string]*snapLayer, len(p.Layers)),
 		domains: make(map[string]*snapDomain, len(p.Domains)),
 		snap: &Snapshot{
 			serial: snapshotSerial.Add(1), version: p.Version, at: at,
+			params:      make([]snapParam, 0, len(p.Parameters)),
 			paramIndex:  make(map[string]int32, len(p.Parameters)),
 			experiments: newExperimentIndex(len(p.Experiments)),
 		},
 	}
+}
+
+func (c *compiler) compile() (*Snapshot, error) {
+	p := c.plan
 	if err := c.parameters(); err != nil {
 		return nil, err
 	}
@@ -61,18 +100,8 @@ func compile(p *Plan, at time.Time, kept map[string]*keptUnits) (*Snapshot, erro
 	for _, d := range c.domains {
 		d.finish()
 	}
-	c.owners()
+	c.parameterOwners()
 	return c.snap, nil
-}
-
-type compiler struct {
-	plan    *Plan
-	tree    *tree
-	at      time.Time
-	kept    map[string]*keptUnits
-	layers  map[string]*snapLayer
-	domains map[string]*snapDomain
-	snap    *Snapshot
 }
 
 func (c *compiler) parameters() error {
@@ -157,19 +186,18 @@ func (c *compiler) experiment(e *Experiment, out *snapExperiment) error {
 	if h := e.History; h.KeepBefore > 0 {
 		out.keep = &keepRange{h.KeepFrom, h.KeepBefore}
 	}
-	out.ends = make([]uint32, 0, len(e.Treatments))
-	out.treatments = make([]snapTreatment, 0, len(e.Treatments))
+	out.ends, out.treatments = c.ends.Cut(len(e.Treatments)), c.treatments.Cut(len(e.Treatments))
 	sum := uint32(0)
 	for i := range e.Treatments {
 		sum += uint32(e.Treatments[i].Weight)
-		out.ends = append(out.ends, sum)
-		out.treatments = append(out.treatments, snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})
+		out.ends[i] = sum
+		out.treatments[i] = snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)}
 	}
 	if len(out.ends) == 2 {
 		out.usual, out.drawn = newDraw(out.seed, out.ends[0], sum)
 	}
 	if e.Audience != "" {
-		program, err := audience.Compile(e.Audience)
+		program, err := c.audiences.compile(e.Audience)
 		if err != nil {
 			return fmt.Errorf("%w: experiment %q: audience: %w", ErrInvalidPlan, e.Key, err)
 		}
@@ -218,23 +246,38 @@ func (c *compiler) noteBoundary(e *Experiment) {
 }
 
 func (c *compiler) touches(e *Experiment, out *snapExperiment) error {
-	keys := slices.Sorted(maps.Keys(touched(e)))
-	out.touches = make([]touch, 0, len(keys))
-	for _, key := range keys {
-		index := c.snap.paramIndex[key]
-		t := touch{param: index, values: make([]*value, len(e.Treatments))}
-		for i := range e.Treatments {
-			v, set := e.Treatments[i].Values[key]
-			if !set {
-				continue
+	c.params = c.params[:0]
+	for i := range e.Treatments {
+		for key := range e.Treatments[i].Values {
+			if index := c.snap.paramIndex[key]; !slices.Contains(c.params, index) {
+				c.params = append(c.params, index)
 			}
-			compiled, err := compileValue(c.snap.params[index].kind, v)
-			if err != nil {
-				return fmt.Errorf("%w: experiment %q, treatment %q, %s: %w", ErrInvalidPlan, e.Key, e.Treatments[i].Key, key, err)
-			}
-			t.values[i] = &compiled
 		}
-		out.touches = append(out.touches, t)
+	}
+	slices.SortFunc(c.params, func(a, b int32) int { return strings.Compare(c.snap.params[a].key, c.snap.params[b].key) })
+	out.touches = c.touched.Cut(len(c.params))
+	for n, index := range c.params {
+		out.touches[n] = touch{param: index, values: c.pointers.Cut(len(e.Treatments))}
+		if err := c.touch(e, &c.snap.params[index], out.touches[n].values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touch compiles the values of a parameter, by treatment.
+func (c *compiler) touch(e *Experiment, p *snapParam, into []*value) error {
+	for i := range e.Treatments {
+		v, set := e.Treatments[i].Values[p.key]
+		if !set {
+			continue
+		}
+		compiled, err := compileValue(p.kind, v)
+		if err != nil {
+			return fmt.Errorf("%w: experiment %q, treatment %q, %s: %w", ErrInvalidPlan, e.Key, e.Treatments[i].Key, p.key, err)
+		}
+		into[i] = &c.values.Cut(1)[0]
+		*into[i] = compiled
 	}
 	return nil
 }
@@ -257,12 +300,11 @@ func (c *compiler) shareControls() {
 // fill builds the table of a layer's bucket owners.
 func (c *compiler) fill(l *Layer) {
 	out := c.layers[l.Key]
-	out.slots = []snapSlot{{layer: out, kind: slotFree}}
-	var sets []Buckets
+	c.sets, c.owners = c.sets[:0], append(c.owners[:0], snapSlot{layer: out, kind: slotFree})
 	add := func(set Buckets, s snapSlot) {
 		if !set.IsEmpty() {
-			sets = append(sets, set)
-			out.slots = append(out.slots, s)
+			c.sets = append(c.sets, set)
+			c.owners = append(c.owners, s)
 		}
 	}
 	for _, e := range c.tree.inLayer[l.Key] {
@@ -281,8 +323,10 @@ func (c *compiler) fill(l *Layer) {
 		add(d.Buckets, snapSlot{layer: out, kind: slotDomain, domain: c.domains[d.Key]})
 		add(d.Draining, snapSlot{layer: out, kind: slotDomainDraining, domain: c.domains[d.Key]})
 	}
-	out.bits, out.mask, out.table = packOwners(sets)
-	if len(sets) == 1 && out.bits == 0 {
+	out.slots = c.slots.Cut(len(c.owners))
+	copy(out.slots, c.owners)
+	out.bits, out.mask, out.table = packOwners(c.sets)
+	if len(c.sets) == 1 && out.bits == 0 {
 		out.sole = &out.slots[1]
 		if e := out.sole.exp; e != nil {
 			e.alone = out.sole.plain && len(out.path) == 0
@@ -302,14 +346,18 @@ func (d *snapDomain) finish() {
 	}
 }
 
+// The tables of layers in which nobody or one owner has all buckets. Tables never
+// change.
+var nobodys, somebodys = []uint64{0}, []uint64{1}
+
 // packOwners writes set i's buckets as the number i+1, and everything else as
 // 0, with as few bits a bucket as the numbers need.
 func packOwners(sets []Buckets) (bits uint32, mask uint64, table []uint64) {
 	switch {
 	case len(sets) == 0:
-		return 0, 1, []uint64{0}
+		return 0, 1, nobodys
 	case len(sets) == 1 && sets[0].Len() == NumBuckets:
-		return 0, 1, []uint64{1}
+		return 0, 1, somebodys
 	case len(sets) == 1:
 		return 1, 1, sets[0].words // immutable, so it can be shared
 	}
@@ -327,9 +375,9 @@ func packOwners(sets []Buckets) (bits uint32, mask uint64, table []uint64) {
 	return bits, 1<<bits - 1, table
 }
 
-// owners finds, for each parameter, the layers of the root domain that lead to
-// it.
-func (c *compiler) owners() {
+// parameterOwners finds, for each parameter, the layers of the root domain that lead
+// to it.
+func (c *compiler) parameterOwners() {
 	for _, l := range c.tree.inDomain[""] {
 		for key := range c.tree.owned(l) {
 			p := &c.snap.params[c.snap.paramIndex[key]]

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/strataxp/strata/internal/audience"
 )
 
 // Limits on a plan. They are far above what anybody runs, and keep a generated
@@ -23,13 +21,20 @@ const (
 // problem, or nil. It does not change the plan. Cost: below 1 µs an experiment,
 // audiences aside, and some 20 µs where there is a problem.
 func (p *Plan) Validate() error {
+	_, err := p.validated()
+	return err
+}
+
+// validated is Validate, and returns what was found out on the way.
+func (p *Plan) validated() (*validator, error) {
 	t := newTree(p)
-	if quick := (&validator{plan: p, tree: t}); quick.check() {
-		return nil
+	quick := &validator{plan: p, tree: t}
+	if quick.check() {
+		return quick, nil
 	}
 	v := &validator{plan: p, tree: t, words: true}
 	v.check()
-	return &PlanError{Problems: v.problems}
+	return nil, &PlanError{Problems: v.problems}
 }
 
 // validator walks through a plan. A plan is nearly always valid, and to say where a
@@ -41,7 +46,7 @@ type validator struct {
 	params    map[string]*Parameter
 	metric    map[string]*Metric
 	byKey     map[string]*Experiment
-	audiences map[string]error // what was found wrong with each text
+	audiences audiences
 
 	words    bool
 	found    bool      // there is a problem
@@ -274,15 +279,7 @@ func (v *validator) audience(path, text string) {
 	if text == "" {
 		return
 	}
-	err, known := v.audiences[text]
-	if !known {
-		if v.audiences == nil {
-			v.audiences = make(map[string]error)
-		}
-		_, err = audience.Compile(text)
-		v.audiences[text] = err
-	}
-	if err != nil {
+	if _, err := v.audiences.compile(text); err != nil {
 		v.report(path, text, "%v", err)
 	}
 }

@@ -49,7 +49,7 @@ func (v *validator) experiment(path string, x *Experiment) {
 	v.sharedControl(path, x)
 	v.schedule(path+".schedule", x.Schedule)
 	v.references(path+".metrics", "metric", x.Metrics, func(key string) bool { return v.metric[key] != nil })
-	v.analysis(path+".analysis", x)
+	v.analysis(path, x)
 	v.earlier(path, x)
 }
 
@@ -60,17 +60,17 @@ const (
 )
 
 func (v *validator) analysis(path string, x *Experiment) {
-	v.references(path+".primary", "metric of the experiment", x.Analysis.Primary, func(key string) bool { return slices.Contains(x.Metrics, key) })
+	v.references(path+".analysis.primary", "metric of the experiment", x.Analysis.Primary, func(key string) bool { return slices.Contains(x.Metrics, key) })
 	if x.Analysis.PlannedUnits < 0 {
-		v.report(path+".planned_units", x.Analysis.PlannedUnits, "how many units the experiment is planned for, or zero for the default")
+		v.report(path+".analysis.planned_units", x.Analysis.PlannedUnits, "how many units the experiment is planned for, or zero for the default")
 	}
 	if n := len(x.Analysis.Breakdowns); n > maxBreakdowns {
-		v.report(path+".breakdowns", n, "at most %d attributes are recorded with an exposure", maxBreakdowns)
+		v.report(path+".analysis.breakdowns", n, "at most %d attributes are recorded with an exposure", maxBreakdowns)
 	}
 	var seen keySet
 	for i, name := range x.Analysis.Breakdowns {
 		if twice := seen.add(name); twice || !validKey(name) {
-			v.report(v.item(path+".breakdowns", i), name, "name an attribute by letters, digits, '.', '_' and '-', each once")
+			v.report(v.item(path+".analysis.breakdowns", i), name, "name an attribute by letters, digits, '.', '_' and '-', each once")
 		}
 	}
 }
