@@ -43,14 +43,22 @@ func (p *Plan) validated() (*validator, error) {
 type validator struct {
 	plan      *Plan
 	tree      *tree
-	params    map[string]*Parameter
+	params    map[string]*knownParameter
 	metric    map[string]*Metric
 	byKey     map[string]*Experiment
 	audiences audiences
 
+	round    int // how many domains apart has looked at
 	words    bool
 	found    bool      // there is a problem
 	problems []Problem // with words
+}
+
+// knownParameter is a parameter and the layer that apart has last seen owning it.
+type knownParameter struct {
+	*Parameter
+	owner *Layer
+	round int // when that was
 }
 
 // check walks through the plan and reports whether all is well.
@@ -114,12 +122,14 @@ func (v *validator) salt(path, salt string) {
 }
 
 func (v *validator) parameters() {
-	v.params = make(map[string]*Parameter, len(v.plan.Parameters))
+	v.params = make(map[string]*knownParameter, len(v.plan.Parameters))
+	known := make([]knownParameter, len(v.plan.Parameters))
 	for i := range v.plan.Parameters {
 		x := &v.plan.Parameters[i]
 		path := v.item("parameters", i)
 		v.key(path+".key", x.Key, v.params[x.Key] != nil)
-		v.params[x.Key] = x
+		known[i].Parameter = x
+		v.params[x.Key] = &known[i]
 		switch x.Type {
 		case TypeBool, TypeInt, TypeFloat, TypeString, TypeJSON:
 			if _, err := compileValue(x.Type, x.Default); err != nil {
@@ -149,7 +159,7 @@ func (v *validator) domains() {
 
 func (v *validator) layers() {
 	salts := make(saltOwners)
-	salted := slices.ContainsFunc(v.plan.Layers, func(x Layer) bool { return x.Salt != "" })
+	salted := anyOf(v.plan.Layers, func(x *Layer) bool { return x.Salt != "" })
 	for i := range v.plan.Layers {
 		x := &v.plan.Layers[i]
 		path := v.item("layers", i)
@@ -241,18 +251,22 @@ func (v *validator) disjoint(domain string) {
 }
 
 // apart reports whether no parameter can be set in or below two layers of a domain.
+// Those that do not exist are reported elsewhere.
 func (v *validator) apart(domain string) bool {
-	layers := v.tree.inDomain[domain]
-	owner := make(map[string]*Layer, len(layers))
-	for _, l := range layers {
+	v.round++
+	for _, l := range v.tree.inDomain[domain] {
 		if l.Launch {
 			continue
 		}
 		for key := range v.tree.owned(l) {
-			if other := owner[key]; other != nil && other != l {
+			p := v.params[key]
+			if p == nil {
+				continue
+			}
+			if p.round == v.round && p.owner != l {
 				return false
 			}
-			owner[key] = l
+			p.round, p.owner = v.round, l
 		}
 	}
 	return true

@@ -15,7 +15,7 @@ func (v *validator) experiments() {
 		}
 	}
 	salts := make(saltOwners)
-	salted := slices.ContainsFunc(v.plan.Experiments, func(x Experiment) bool { return x.Salt != "" })
+	salted := anyOf(v.plan.Experiments, func(x *Experiment) bool { return x.Salt != "" })
 	for i := range v.plan.Experiments {
 		x := &v.plan.Experiments[i]
 		path := v.item("experiments", i)

@@ -48,3 +48,13 @@ func (s saltOwners) add(salted bool, salt, key string) string {
 	}
 	return other
 }
+
+// anyOf reports whether something holds for an element of a list.
+func anyOf[T any](list []T, holds func(*T) bool) bool {
+	for i := range list {
+		if holds(&list[i]) {
+			return true
+		}
+	}
+	return false
+}

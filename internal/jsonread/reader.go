@@ -62,20 +62,27 @@ func (r *Reader) space() byte {
 // skip steps over c, white space before it included, and reports whether it was
 // there.
 func (r *Reader) skip(c byte) bool {
-	if r.space() != c {
-		return false
+	if r.at < len(r.data) && r.data[r.at] == c || r.space() == c {
+		r.at++
+		return true
 	}
-	r.at++
-	return true
+	return false
 }
 
 // more reports whether another element follows in a list that ends with end.
 // first tells that none was read before.
 func (r *Reader) more(first bool, end byte) bool {
+	c := r.space()
 	switch {
-	case r.failed || r.skip(end):
+	case r.failed:
 		return false
-	case first || r.skip(','):
+	case c == end:
+		r.at++
+		return false
+	case first:
+		return true
+	case c == ',':
+		r.at++
 		return true
 	}
 	r.Fail()
