@@ -1,6 +1,7 @@
 package strata_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,5 +83,27 @@ func TestNestingDoesNotAllocate(t *testing.T) {
 			sinkTreatment = a.Peek("inner")
 			sinkDecisions = countDecisions(a)
 		}))
+	}
+}
+
+// A plan is loaded with few allocations: each treatment's values are a map and what is in
+// it, and everything else is cut from slabs.
+func TestLoadingAllocatesLittle(t *testing.T) {
+	seed.OneGoroutine(t)
+	const experiments = 1000
+	plan := layeredPlan(experiments)
+	text, err := json.Marshal(plan)
+	require.NoError(t, err)
+	for what, c := range map[string]struct {
+		most float64 // by experiment
+		do   func() error
+	}{
+		"ParsePlan": {4.5, func() error { _, err := strata.ParsePlan(text); return err }},
+		"Validate":  {0.1, plan.Validate},
+		"Compile":   {0.25, func() error { _, err := strata.Compile(plan, noon); return err }},
+		"Clone":     {2.5, func() error { _, err := plan.Clone(); return err }},
+	} {
+		allocs := testing.AllocsPerRun(3, func() { require.NoError(t, c.do()) })
+		require.LessOrEqual(t, allocs/experiments, c.most, what)
 	}
 }

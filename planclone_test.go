@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/seed"
 )
 
 // sameClone demands that both ways of copying a plan have the same outcome.
@@ -100,6 +102,7 @@ type errNothing struct{}
 
 // Every oddity, in every place of a plan that can hold it.
 func TestOddPlansCloneAsJSONMakesThem(t *testing.T) {
+	seed.OneGoroutine(t)
 	fast, slow := 0, 0
 	p := filledPlan(t)
 	try := func(path string, v reflect.Value) {
@@ -143,8 +146,8 @@ func TestOddPlansCloneAsJSONMakesThem(t *testing.T) {
 // shrink leaves one element in each list of the plan.
 func (p *Plan) shrink() {
 	v := reflect.ValueOf(p).Elem()
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Slice {
+	for _, f := range v.Fields() {
+		if f := f; f.Kind() == reflect.Slice {
 			f.Set(f.Slice(0, 1))
 		}
 	}
