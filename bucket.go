@@ -166,6 +166,9 @@ func normalized(words []uint64) Buckets {
 
 // Len returns the number of buckets in the set.
 func (s Buckets) Len() int {
+	if s.words != nil && &s.words[0] == &allBuckets.words[0] {
+		return NumBuckets // without counting: a plan of 10,000 layers asks as often
+	}
 	n := 0
 	for _, w := range s.words {
 		n += bits.OnesCount64(w)
