@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -139,7 +140,11 @@ func (w *world) shutDown(s *slot) {
 	s.now.well = s.now.link.well(time.Now().Add(-time.Minute))
 	left, err := s.now.eng.Close(ctx)
 	s.now.left = left
-	w.trace.add("%s closed: %v %v", s.now.name, left, err)
+	said := fmt.Sprint(left, " ", err)
+	if s.dir != "" { // which is another one each time
+		said = strings.ReplaceAll(said, s.dir, "the disk")
+	}
+	w.trace.add("%s closed: %s", s.now.name, said)
 	w.end(s, closed)
 }
 
