@@ -147,7 +147,7 @@ func TestOddPlansCloneAsJSONMakesThem(t *testing.T) {
 func (p *Plan) shrink() {
 	v := reflect.ValueOf(p).Elem()
 	for _, f := range v.Fields() {
-		if f := f; f.Kind() == reflect.Slice {
+		if f.Kind() == reflect.Slice {
 			f.Set(f.Slice(0, 1))
 		}
 	}

@@ -80,12 +80,12 @@ var mutants = []mutant{
 	},
 	{
 		name: "exposures of a new phase taken for seen", seed: 15, checks: []string{"exactly once"},
-		edits: []edit{{"compile.go", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)})\n		if MUTANT { out.treatments[i].mark = exposureMark(experimentSeed(e.salt(), 0), e.Treatments[i].Key) }\n"},
+		edits: []edit{{"compile.go", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)}\n", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)}\n		if MUTANT { out.treatments[i].mark = exposureMark(experimentSeed(e.salt(), 0), e.Treatments[i].Key) }\n"},
 			{"sticky.go", "return mix(h, e.seed) ^ e.treatments[t].mark }", "seed := e.seed; if MUTANT { seed = 0 }; return mix(h, seed) ^ e.treatments[t].mark }"}},
 	},
 	{
 		name: "exposures to a second treatment taken for seen", seed: 26, checks: []string{"exactly once"},
-		edits: []edit{{"compile.go", "		sum += uint32(e.Treatments[i].Weight)\n		out.ends = append(out.ends, sum)\n", "		sum += uint32(e.Treatments[i].Weight)\n		out.ends = append(out.ends, sum)\n		if MUTANT { defer func() { out.treatments[i].mark = exposureMark(out.seed, \"\") }() }\n"}},
+		edits: []edit{{"compile.go", "		sum += uint32(e.Treatments[i].Weight)\n		out.ends[i] = sum\n", "		sum += uint32(e.Treatments[i].Weight)\n		out.ends[i] = sum\n		if MUTANT { defer func() { out.treatments[i].mark = exposureMark(out.seed, \"\") }() }\n"}},
 	},
 	{
 		name: "exposures without what breakdowns need", checks: []string{"exactly once"},
