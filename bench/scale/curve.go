@@ -110,7 +110,7 @@ func elapsed(n int, work func(n int)) time.Duration {
 func (u unit) quantity() string {
 	switch u {
 	case bytes:
-		return "memory"
+		return "bytes"
 	case perSecond:
 		return "rate"
 	default:
