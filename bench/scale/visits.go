@@ -151,9 +151,7 @@ func (v *visitor) reporting(ctx context.Context, days float64) (float64, error) 
 		if err != nil {
 			return 0, err
 		}
-		if t := float64(time.Since(start).Nanoseconds()); best == 0 || t < best {
-			best = t
-		}
+		best = least0(best, float64(time.Since(start).Nanoseconds()))
 		if len(report.Metrics) == 0 || len(report.Treatments) == 0 || report.Treatments[0].Units == 0 {
 			return 0, fmt.Errorf("the report is empty: %d metrics, %d treatments", len(report.Metrics), len(report.Treatments))
 		}
