@@ -107,11 +107,19 @@ func (f *fleet) open(ctx context.Context, dsn string, n int, each bool) error {
 	return err
 }
 
+// close closes a few engines at a time: one is given a moment to part from the server,
+// which a thousand in one process would wait for each other in.
 func (f *fleet) close(ctx context.Context) error {
 	var all sync.WaitGroup
-	errs := make([]error, len(f.engines))
-	for i, eng := range f.engines {
-		all.Go(func() { _, errs[i] = eng.Close(ctx) })
+	const atOnce = 8
+	errs := make([]error, atOnce)
+	for g := range atOnce {
+		all.Go(func() {
+			for i := g; i < len(f.engines); i += atOnce {
+				_, err := f.engines[i].Close(ctx)
+				errs[g] = errors.Join(errs[g], err)
+			}
+		})
 	}
 	all.Wait()
 	for _, s := range f.stores {

@@ -37,7 +37,7 @@ func (h *history) curves() []curve {
 		{name: "stored-report", title: "A report when all windows are over, by events stored (20 days, 5 metrics)",
 			expected: "flat: it reads one row for each day, metric and treatment, and the ends of an index"},
 		{name: "stored-running", title: "A report while windows end, by events stored (20 days, 5 metrics)",
-			expected: "flat, then linear in the units exposed on one day, some 0.5 % of the events: whose window has ended since midnight is counted in an index"},
+			expected: "flat, then linear in the units exposed on one day, some 0.5 % of the events: an index counts those whose window has ended since midnight"},
 		{name: "stored-bytes", title: "Bytes on disk, indexes included, by events stored", unit: bytes,
 			expected: "linear", exponent: 1},
 	}
