@@ -14,7 +14,7 @@ func TestCurvesOnPostgres(t *testing.T) {
 		t.Skip("it starts a server")
 	}
 	curves, stop, err := onPostgresOf(extent{
-		stored: []int{500, 2500}, chunk: 500, days: []int{30}, spread: 1000, engines: []int{2}, idle: 550 * time.Millisecond,
+		stored: []int{200, 1000}, chunk: 200, days: []int{30}, spread: 200, engines: []int{2}, idle: 510 * time.Millisecond,
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stop()) }()
