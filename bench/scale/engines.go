@@ -53,7 +53,7 @@ func fleets(server *pgserver.Server, e extent) []curve {
 		list[i].size, list[i].sizes = "engines", e.engines
 		each := strings.HasPrefix(list[i].name, "stores-")
 		list[i].measure = func(n int) (float64, error) {
-			const name = "engines"
+			name := strings.ReplaceAll(list[i].name, "-", "_")
 			v, err := withFleet(server, name, n, each, func(ctx context.Context, f *fleet) (float64, error) { return measures[i](ctx, f, e) })
 			return v, dropping(server, name, err)
 		}
@@ -191,7 +191,7 @@ func planProcessor(ctx context.Context, f *fleet, _ extent) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		best = least0(best, float64(after-before))
+		best = least0(best, float64(spent(before, after)))
 	}
 	return best, nil
 }
@@ -216,7 +216,7 @@ func idleProcessor(_ context.Context, f *fleet, e extent) (float64, error) {
 	time.Sleep(e.idle)
 	wall := time.Since(start)
 	after, err := processorTime(f.server.Pid())
-	return float64(after-before) / wall.Seconds(), errors.Join(err, f.healthy())
+	return float64(spent(before, after)) / wall.Seconds(), errors.Join(err, f.healthy())
 }
 
 // herd is the rate in the busiest tenth of a second, long after a plan was published.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,12 +15,15 @@ func TestCurvesOnPostgres(t *testing.T) {
 		t.Skip("it starts a server")
 	}
 	curves, stop, err := onPostgresOf(extent{
-		stored: []int{200, 1000}, chunk: 200, days: []int{30}, spread: 200, engines: []int{2}, idle: 510 * time.Millisecond,
+		stored: []int{200, 1000}, chunk: 200, days: []int{30}, spread: 200, engines: []int{2}, idle: 510 * time.Millisecond, hasty: true,
 	})
 	require.NoError(t, err)
-	defer func() { require.NoError(t, stop()) }()
+	t.Cleanup(func() { require.NoError(t, stop()) })
 	for _, c := range curves {
 		t.Run(c.name, func(t *testing.T) {
+			if !strings.HasPrefix(c.name, "stored-") { // those share a database
+				t.Parallel()
+			}
 			points, err := c.run(0)
 			require.NoError(t, err)
 			require.Len(t, points, len(c.sizes))
@@ -65,8 +69,9 @@ func TestProcessorTimeIsThatOfAProcessAndItsChildren(t *testing.T) {
 	}
 	own, err := processorTime(os.Getpid())
 	require.NoError(t, err)
-	require.Positive(t, own)
+	require.Positive(t, spent(nil, own))
+	require.Zero(t, spent(own, own))
 	none, err := processorTime(-1)
 	require.NoError(t, err)
-	require.Zero(t, none)
+	require.Empty(t, none)
 }

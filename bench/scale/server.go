@@ -55,14 +55,14 @@ func (c *counter) recorded() []time.Time {
 	return c.times
 }
 
-// processorTime is for how long processors have been busy with a server's processes that
-// live: the one with a number, and its children. It works on Linux only.
-func processorTime(parent int) (time.Duration, error) {
+// processorTime is for how long processors have been busy with each of a server's processes
+// that live: the one with a number, and its children. It works on Linux only.
+func processorTime(parent int) (map[string]time.Duration, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil || len(stats) == 0 {
-		return 0, fmt.Errorf("/proc tells of no processes (%v); measure on Linux", err)
+		return nil, fmt.Errorf("/proc tells of no processes (%v); measure on Linux", err)
 	}
-	var sum time.Duration
+	times := make(map[string]time.Duration)
 	for _, path := range stats {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -73,11 +73,20 @@ func processorTime(parent int) (time.Duration, error) {
 		}
 		t, err := busy(filepath.Dir(path))
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		sum += t
+		times[path] = t
 	}
-	return sum, nil
+	return times, nil
+}
+
+// spent is what processes took between two looks at them. What those took that ended
+// meanwhile is not known.
+func spent(before, after map[string]time.Duration) (sum time.Duration) {
+	for path, t := range after {
+		sum += max(0, t-before[path])
+	}
+	return sum
 }
 
 // parentIn reads the parent's number in a process's stat: the second field behind the
