@@ -69,14 +69,17 @@ func newRefresher(e *Engine) *refresher {
 }
 
 // poll refreshes every RefreshInterval, and when the store tells of a plan, until
-// ctx is done.
+// ctx is done. What the store tells does not move the times at which it asks: they go by
+// when the engine was opened, or else all engines would ask in the same moment from the
+// first notice on.
 func (r *refresher) poll(ctx context.Context) {
 	interval := r.engine.cfg.RefreshInterval
+	next := r.clock.Now().Add(interval)
 	for {
 		var timer <-chan time.Time
 		stop := func() {}
 		if interval > 0 {
-			timer, stop = r.clock.Timer(interval)
+			timer, stop = r.clock.Timer(min(interval, next.Sub(r.clock.Now()))) // whatever a clock does
 		}
 		select {
 		case <-ctx.Done():
@@ -85,6 +88,7 @@ func (r *refresher) poll(ctx context.Context) {
 		case <-r.changed:
 			stop()
 		case <-timer:
+			next = r.clock.Now().Add(interval)
 		}
 		if err := r.refresh(ctx); err != nil && ctx.Err() == nil {
 			r.onError(err)

@@ -80,12 +80,28 @@ func (s *Store) Vacuum(t testing.TB) {
 
 // Pages returns how many pages the queries of Results read for an experiment.
 func (s *Store) Pages(t testing.TB, experiment string) int {
+	subject := subjectOf(experiment)
+	return s.pagesOf(t,
+		strings.ReplaceAll(selectUnitDays, "$1", subject),
+		strings.NewReplacer("$1", subject, "$2", "(select array_agg(distinct metric) from {schema}.result_day)").Replace(selectValueDays),
+		strings.NewReplacer("$1", subject, "$2::integer[], $3", "array[1, 2, 1, 2], array[now(), now(), '2025-03-05', '2025-03-05']").Replace(selectFirstAndLast),
+	)
+}
+
+// MaturityPages returns how many pages are read to learn that no window ended at some time
+// long after.
+func (s *Store) MaturityPages(t testing.TB, experiment string) int {
+	return s.pagesOf(t, strings.NewReplacer("$1", subjectOf(experiment), "$2", "'2030-01-01'", "$3", "'2030-01-02'").Replace(selectMatured))
+}
+
+func subjectOf(experiment string) string {
+	return "(select subject from {schema}.subject where experiment = '" + experiment + "')"
+}
+
+// pagesOf returns how many pages statements read.
+func (s *Store) pagesOf(t testing.TB, statements ...string) int {
 	pages := 0
-	for _, sql := range []string{
-		strings.ReplaceAll(selectUnitDays, "$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')"),
-		strings.NewReplacer("$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')", "$2", "(select array_agg(distinct metric) from {schema}.result_day)").Replace(selectValueDays),
-		strings.NewReplacer("$1", "(select subject from {schema}.subject where experiment = '"+experiment+"')", "$2::integer[], $3", "array[1, 2, 1, 2], array[now(), now(), '2025-03-05', '2025-03-05']").Replace(selectFirstAndLast),
-	} {
+	for _, sql := range statements {
 		var plan []struct {
 			Plan struct {
 				Hit  int `json:"Shared Hit Blocks"`

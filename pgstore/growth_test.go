@@ -59,6 +59,18 @@ func TestResultsDoNotGrowWithEvents(t *testing.T) {
 	require.Equal(t, few, many)
 }
 
+// Nor does what is asked of exposures grow with them: a hundred times the units are a level
+// more of an index.
+func TestMaturityDoesNotGrowWithUnits(t *testing.T) {
+	pages := func(users int) int {
+		s := grown(t, 3*users, users)
+		return s.MaturityPages(t, "experiment0")
+	}
+	few, many := pages(200), pages(20_000)
+	t.Logf("%d pages for 200 units, %d for 20,000", few, many)
+	require.LessOrEqual(t, many, few+10)
+}
+
 // sizes are how many events BenchmarkResults has: STRATA_EVENTS adds one.
 func sizes(b *testing.B) []int {
 	list := []int{seed.Cut(30_000, 3_000), seed.Cut(300_000, 6_000)}

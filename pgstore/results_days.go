@@ -157,9 +157,15 @@ type maturedKey struct {
 	window    strata.Duration
 }
 
+// selectMatured counts the units of which a window ended in a span of time.
+//
+// It asks for each treatment by itself, as the index has the treatment before the time: in
+// one question for all, the server read the exposures of the whole experiment.
 const selectMatured = `
-select treatment, count(*) from {schema}.exposure
-where subject = $1::integer and not contradiction and first_at > $2::timestamptz and first_at <= $3::timestamptz group by treatment`
+select k.treatment, x.units from {schema}.treatment k, lateral (
+    select count(*) as units from {schema}.exposure x
+    where x.subject = $1::integer and x.treatment = k.treatment and not x.contradiction and x.first_at > $2::timestamptz and x.first_at <= $3::timestamptz
+) x where x.units > 0`
 
 func (q *question) newMaturity(ctx context.Context, calendar *rollup.Calendar, metrics []*rollup.Metric) (*maturity, error) {
 	m := &maturity{today: math.MaxInt32, metrics: make(map[int32]*rollup.Metric), before: make(map[rollup.ValueKey]int64), sinceMidnight: make(map[maturedKey]int64)}
