@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/strataxp/strata/internal/jsonread"
+	"github.com/strataxp/strata/internal/makeway"
 )
 
 // Compile validates a plan and compiles it as it stands at an instant. The
@@ -88,6 +89,7 @@ func (c *compiler) compile() (*Snapshot, error) {
 	}
 	experiments := make([]snapExperiment, len(p.Experiments))
 	for i := range p.Experiments {
+		makeway.At(i)
 		if err := c.experiment(&p.Experiments[i], &experiments[i]); err != nil {
 			return nil, err
 		}

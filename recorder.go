@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/strataxp/strata/internal/makeway"
 )
 
 // budget bounds the memory of the events of all lanes together, in bytes. What a
@@ -308,6 +310,7 @@ func decodeRecords(into []Record, run []byte, skip int64, limit, maxBytes int) (
 		d.rest = string([]byte(d.rest[:wholeRecords(d.rest, maxBytes)])) // lets go of the rest
 	}
 	for d.rest != "" && limit > 0 {
+		makeway.At(limit)
 		r, err := decodeRecord(d.string())
 		if err != nil {
 			return into, err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/strataxp/strata/internal/makeway"
 )
 
 func (v *validator) experiments() {
@@ -17,6 +19,7 @@ func (v *validator) experiments() {
 	salts := make(saltOwners)
 	salted := anyOf(v.plan.Experiments, func(x *Experiment) bool { return x.Salt != "" })
 	for i := range v.plan.Experiments {
+		makeway.At(i)
 		x := &v.plan.Experiments[i]
 		path := v.item("experiments", i)
 		v.key(path+".key", x.Key, v.byKey[x.Key] != x)

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/makeway"
 )
 
 // ErrSchemaChanged means that the event table is not the one that this version
@@ -69,6 +70,7 @@ func (s *Store) ingest(ctx context.Context, batch *strata.Batch, rows *copyRows,
 	rows.reset()
 	var dead []deadLetter
 	for i := range batch.Records {
+		makeway.At(i)
 		idx, r := batch.First+int64(i), &batch.Records[i]
 		if len(s.cfg.PseudonymKey) > 0 {
 			r = &strata.Record{Unit: s.pseudonymous(&r.Unit), Forced: r.Forced, Event: r.Event}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/makeway"
 	"github.com/strataxp/strata/internal/rollup"
 )
 
@@ -99,6 +100,7 @@ func (r *rolling) read(ctx context.Context, t *ticket) error {
 		mask = r.control.diversions
 	}
 	for i := range events {
+		makeway.At(i)
 		if err := r.take(ctx, t, &events[i], mask); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/strataxp/strata"
+	"github.com/strataxp/strata/internal/makeway"
 	"github.com/strataxp/strata/internal/rollup"
 )
 
@@ -259,7 +260,8 @@ func (r *rolling) newShare() *share {
 
 func (s *share) apply(units []*rolledUnit) error {
 	now := s.configs[s.config]
-	for _, u := range units {
+	for i, u := range units {
+		makeway.At(i)
 		if err := u.before.Decode(u.stored, 0); err != nil {
 			return fmt.Errorf("pgstore: the unit with the key %x: %w", u.key, err)
 		}

@@ -1,6 +1,10 @@
 package jsonread
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/strataxp/strata/internal/makeway"
+)
 
 // Field is a member of an object: its name and how to read its value into a T.
 type Field[S Source, T any] struct {
@@ -101,6 +105,7 @@ func Rows[S Source, T any](s S, into *[]T, read func(s S, into *T)) {
 			full = append(full, last)
 			last = make([]T, 0, min(4*cap(last), 512))
 		}
+		makeway.At(len(last))
 		last = last[:len(last)+1]
 		read(s, &last[len(last)-1])
 	}
