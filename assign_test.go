@@ -274,6 +274,8 @@ func requireEmpty(t *testing.T, a *strata.Assignment) {
 	require.Zero(t, a.Unit())
 	require.False(t, a.Forced())
 	require.ErrorIs(t, a.Track(strata.PageView{Page: "/"}), strata.ErrClosed)
+	_, waiting := a.TrackDurable(t.Context(), strata.PageView{Page: "/"}, strata.LevelMemory)
+	require.ErrorIs(t, waiting, strata.ErrClosed)
 	require.Empty(t, a.Peek("x"))
 	require.Empty(t, a.Treatment("x"))
 	require.False(t, a.Expose("x"))

@@ -275,6 +275,9 @@ func (e *Engine) TrackDurable(ctx context.Context, u Unit, event Event, level Le
 // TrackDurable is [Engine.TrackDurable] for the assignment's unit.
 func (a *Assignment) TrackDurable(ctx context.Context, event Event, level Level) (Level, error) {
 	l, index, err := a.track(event)
+	if err != nil {
+		return LevelMemory, err
+	}
 	return a.engine.await(ctx, l, index, level, err)
 }
 

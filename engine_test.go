@@ -46,6 +46,21 @@ func TestAnEmptyStoreGivesDefaults(t *testing.T) {
 	require.Zero(t, a.Version())
 }
 
+// Users who are called like the treatments that they get are exposed as others are.
+func TestUnitsCalledLikeTreatmentsAreExposed(t *testing.T) {
+	for salt := range 8 {
+		plan := colorPlan(1)
+		plan.Experiments[0].Salt = fmt.Sprint("salt", salt)
+		eng, store := opened(t, plan)
+		for _, user := range []string{"grey", "green"} {
+			require.NotEmpty(t, eng.Assign(strata.Unit{User: user}).Treatment("cta-color"))
+		}
+		flush(t, eng)
+		r := results(t, store, "cta-color")
+		require.EqualValues(t, 2, r.Treatments["grey"].Units+r.Treatments["green"].Units, "salt %d", salt)
+	}
+}
+
 func TestReadingExposesOnceAndPeekingNever(t *testing.T) {
 	eng, store := opened(t, colorPlan(1))
 	color := strata.StringParam("cta.color", "grey")

@@ -170,11 +170,20 @@ type exposureFilter struct {
 
 // exposureMark tells a treatment's marks in the filter from those of others. It goes by key
 // and not by position: when treatments change places, units meet another one.
-func exposureMark(seed uint64, treatment string) uint64 { return mix(seed, hashID(treatment)) }
+//
+// It goes through mix once more than ids do. Without that a unit with the id A in the
+// treatment B would have the mark of B in A, and none at all in A: people do call tenants
+// and treatments alike.
+func exposureMark(seed uint64, treatment string) uint64 {
+	const apart = 0x9E3779B97F4A7C15
+	return mix(mix(hashID(treatment), apart), seed)
+}
 
 // mark is what the exposure filter knows an exposure by: for each treatment another
-// permutation of the hashes of ids.
-func (e *snapExperiment) mark(h uint64, t int) uint64 { return mix(h, e.seed) ^ e.treatments[t].mark }
+// permutation of the hashes of ids. It is never 0, which is an empty place.
+func (e *snapExperiment) mark(h uint64, t int) uint64 {
+	return max(1, mix(h, e.seed)^e.treatments[t].mark)
+}
 
 // exposureSet is one line of the filter. Four ways keep units that fall
 // together from pushing each other out at every request.

@@ -1,10 +1,12 @@
 package strata
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,6 +108,30 @@ func TestExposureFilterRemembers(t *testing.T) {
 	require.Less(t, forgotten, 20) // 1,024 in 1,024 sets of 4: a set overflows with probability 0.004
 }
 
+// Units and treatments may be called alike, and no two exposures have the same mark.
+func TestMarksAreDifferentWhateverUnitsAreCalled(t *testing.T) {
+	names := []string{"off", "on", "a", "b", "", "A", "treatment", "1", "2"}
+	for salt := range 50 {
+		seen := map[uint64]string{}
+		for phase := range 3 {
+			e := &snapExperiment{seed: experimentSeed(fmt.Sprint("salt", salt), phase)}
+			for _, treatment := range names {
+				e.treatments = append(e.treatments, snapTreatment{treatment, exposureMark(e.seed, treatment)})
+			}
+			for _, id := range names[:4] {
+				for treatment := range e.treatments {
+					mark, exposure := e.mark(hashID(id), treatment), fmt.Sprint(phase, id, e.treatments[treatment].key)
+					require.NotZero(t, mark)
+					require.NotContains(t, seen, mark, "%s and %s", exposure, seen[mark])
+					seen[mark] = exposure
+				}
+			}
+		}
+	}
+	zero := &snapExperiment{seed: 7, treatments: []snapTreatment{{"t", mix(3, 7)}}}
+	require.NotZero(t, zero.mark(3, 0), "0 is an empty place of the filter")
+}
+
 func TestExposureFilterIsSafeForConcurrentUse(t *testing.T) {
 	filter := newExposureFilter(32)
 	var done sync.WaitGroup
@@ -146,6 +172,33 @@ func TestSnapshotsAreSmall(t *testing.T) {
 			runtime.KeepAlive(plan)
 		})
 	}
+}
+
+// A snapshot keeps nothing of the document that the plan was read from, however much is
+// written in it about each experiment.
+func TestSnapshotsKeepNoTexts(t *testing.T) {
+	seed.OneGoroutine(t)
+	const n = 1000
+	plan := manyExperiments(t, n, 5)
+	for i := range plan.Experiments {
+		plan.Experiments[i].Description = strings.Repeat("what we hope for ", 30)
+	}
+	text, err := json.Marshal(plan)
+	require.NoError(t, err)
+	var snap *Snapshot
+	bytes := int64(math.MaxInt64)
+	for range 3 {
+		snap = nil
+		bytes = min(bytes, heapOf(func() {
+			read, err := ParsePlan(text)
+			require.NoError(t, err)
+			snap, err = Compile(read, earliestEvent)
+			require.NoError(t, err)
+		}))
+	}
+	require.Less(t, bytes/n, int64(2000))
+	runtime.KeepAlive(snap)
+	runtime.KeepAlive(text)
 }
 
 // manyExperiments lays out n experiments that together take half of each layer,

@@ -63,14 +63,15 @@ func (r *Reader) valid(text []byte, wide byte) []byte {
 	return text
 }
 
-// keep makes a string of bytes. Strings are cut from chunks, so that most cost no
-// allocation, and that a string that is kept does not keep the document.
+// keep makes a string of bytes. Short ones, which names are, are cut from chunks, so that
+// most cost no allocation; a string that is kept keeps its chunk, but neither the document
+// nor the texts in it.
 func (r *Reader) keep(text []byte) string {
 	if len(text) == 0 {
 		return ""
 	}
-	const chunk = 4096
-	if len(text) > chunk/8 {
+	const chunk, short = 1024, 40
+	if len(text) > short {
 		return string(text)
 	}
 	if r.text.Cap()-r.text.Len() < len(text) {

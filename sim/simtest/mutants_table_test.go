@@ -81,7 +81,7 @@ var mutants = []mutant{
 	{
 		name: "exposures of a new phase taken for seen", seed: 15, checks: []string{"exactly once"},
 		edits: []edit{{"compile.go", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)}\n", "snapTreatment{e.Treatments[i].Key, exposureMark(out.seed, e.Treatments[i].Key)}\n		if MUTANT { out.treatments[i].mark = exposureMark(experimentSeed(e.salt(), 0), e.Treatments[i].Key) }\n"},
-			{"sticky.go", "return mix(h, e.seed) ^ e.treatments[t].mark }", "seed := e.seed; if MUTANT { seed = 0 }; return mix(h, seed) ^ e.treatments[t].mark }"}},
+			{"sticky.go", "	return max(1, mix(h, e.seed)^e.treatments[t].mark)\n", "	seed := e.seed\n	if MUTANT { seed = 0 }\n	return max(1, mix(h, seed)^e.treatments[t].mark)\n"}},
 	},
 	{
 		name: "exposures to a second treatment taken for seen", seed: 26, checks: []string{"exactly once"},
