@@ -61,7 +61,9 @@ func TestKeptUnitsAreCompact(t *testing.T) {
 // heapOf returns how many bytes of heap fill leaves behind.
 func heapOf(fill func()) int64 {
 	var before, after runtime.MemStats
-	runtime.GC()
+	for range 3 { // what lies in pools goes with the second
+		runtime.GC()
+	}
 	runtime.ReadMemStats(&before)
 	fill()
 	runtime.GC()
@@ -196,9 +198,11 @@ func TestSnapshotsKeepNoTexts(t *testing.T) {
 			require.NoError(t, err)
 		}))
 	}
-	require.Less(t, bytes/n, int64(2000))
+	t.Logf("%d bytes an experiment", bytes/n)
+	require.Less(t, bytes/n, int64(1900))
 	runtime.KeepAlive(snap)
 	runtime.KeepAlive(text)
+	runtime.KeepAlive(plan)
 }
 
 // manyExperiments lays out n experiments that together take half of each layer,
