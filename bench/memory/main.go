@@ -19,6 +19,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/metrics"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,13 +183,14 @@ func (s *soak) sample() (sample, error) {
 // report writes the samples, and an error when the second half is larger than the first.
 // The first fifth is left out: buffers and the exposure filter fill up then.
 func (s *soak) report(out io.Writer, samples []sample) error {
-	text := fmt.Sprintf("- %s\n\n| visitors, each new | plan version | heap in use | resident |\n|--:|--:|--:|--:|\n", machine.Line(time.Now()))
+	var text strings.Builder
+	fmt.Fprintf(&text, "- %s\n\n| visitors, each new | plan version | heap in use | resident |\n|--:|--:|--:|--:|\n", machine.Line(time.Now()))
 	const mib = 1 << 20
 	for _, x := range samples {
-		text += fmt.Sprintf("| %d | %d | %.1f MiB | %.1f MiB |\n", x.visits, x.version, float64(x.live)/mib, float64(x.resident)/mib)
+		fmt.Fprintf(&text, "| %d | %d | %.1f MiB | %.1f MiB |\n", x.visits, x.version, float64(x.live)/mib, float64(x.resident)/mib)
 	}
-	text += fmt.Sprintf("\nThe buffer was full %d times, and visitors waited for it.\n", s.waited.Load())
-	if _, err := fmt.Fprint(out, text); err != nil {
+	fmt.Fprintf(&text, "\nThe buffer was full %d times, and visitors waited for it.\n", s.waited.Load())
+	if _, err := fmt.Fprint(out, text.String()); err != nil {
 		return err
 	}
 	return steady(samples)
