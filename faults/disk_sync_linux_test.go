@@ -34,7 +34,7 @@ func TestD5SyncFails(t *testing.T) {
 
 func (r *rig) syncFails(i int, when string) int {
 	r.Helper()
-	disk := newImage(r, filepath.Join(r.dir, fmt.Sprintf("disk-%d", i)), 32)
+	disk := newImage(r, filepath.Join(r.dir, fmt.Sprintf("disk-%d", i)), 64) // a fast writer fills half of it in the second that it has
 	s := r.injecting("fdatasync", when)
 	p := r.startUnder(s.line, r.onDisk(disk, i%4 < 2)...)
 	for deadline := time.Now().Add(time.Second); s.hits(r) == 0 && time.Now().Before(deadline); {
