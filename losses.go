@@ -180,7 +180,7 @@ func (s *lostUnits) first(mark uint64) bool {
 // experiment that it was exposed to by this process. It runs under overload
 // only, and allocates when a unit loses its first event.
 func (e *Engine) noteLostUnit(u *Unit, l *losses) {
-	a := e.Assign(*u)
+	a := Assignment{unit: *u, hashed: e.snap.Load().hashed(u)} // on the stack, also where Assign is not inlined
 	for d := range a.All() {
 		exp := d.exp()
 		if exp == nil || d.treatment < 0 || d.reason == ReasonForced {

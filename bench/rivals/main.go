@@ -42,7 +42,7 @@ func parseOptions(args []string, notes io.Writer) (*options, error) {
 	o := &options{harness: harness{notes: notes}}
 	flags := flag.NewFlagSet("rivals", flag.ContinueOnError)
 	flags.SetOutput(notes)
-	flags.IntVar(&o.harness.rounds, "rounds", 24, "how often everything is sampled")
+	flags.IntVar(&o.harness.rounds, "rounds", 60, "how often everything is sampled")
 	flags.DurationVar(&o.harness.sample, "sample", 20*time.Millisecond, "about how long a sample takes")
 	flags.Uint64Var(&o.harness.seed, "seed", 0, "of the order in a round; 0 means a new one")
 	workloads := flags.String("workloads", "", "a regular expression: measure these only")
