@@ -31,9 +31,9 @@ func TestSteady(t *testing.T) {
 // A short run serves visitors, changes the plan and samples its memory.
 func TestRun(t *testing.T) {
 	var out strings.Builder
-	err := run([]string{"-for", "1200ms"}, &out)
+	err := run([]string{"-for", "3s"}, &out)
 	if err != nil {
-		require.ErrorContains(t, err, "grew from", "a run this short proves nothing about memory")
+		require.Regexp(t, "grew from|too few samples", err.Error(), "a run this short proves nothing about memory")
 	}
 	require.Contains(t, out.String(), "| visitors, each new |")
 	require.Contains(t, out.String(), "| 2 |", "the plan has changed")
