@@ -19,7 +19,7 @@ type Assignment struct {
 // hashed is what a snapshot makes of a unit: the hashes of the ids that its layers divert
 // by, the commonest diversion first. 0 stands for a hash that is not there. It has four
 // fields so that it travels in registers, and an assignment is written where the caller
-// keeps it; see docs/decisions/0004-hot-path.md.
+// keeps it; see docs/decisions/0023-assignment-by-pointer.md.
 type hashed struct {
 	snap                 *Snapshot
 	first, second, third uint64

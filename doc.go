@@ -68,8 +68,8 @@
 // # Where things are
 //
 // experiment.go, layer.go, metric.go and plan.go hold the plan, validate.go its
-// rules, bucket.go the hash, snapshot.go and assign.go what happens at a
-// request, diff.go, publish.go, settle.go and sticky.go what happens when it
+// rules, planread.go how it is read, bucket.go and draw.go the hash, snapshot.go,
+// assign.go, walk.go and index.go what happens at a request, diff.go, publish.go, settle.go and sticky.go what happens when it
 // changes, events.go, recorder.go, lane.go, spooler.go and sender.go the way of an
 // event to the store, level.go, confirm.go and leftover.go how it stays safe on it,
 // fact.go and evaluation.go the way back. report.go says what a report holds,

@@ -182,9 +182,10 @@ func newStreamID(now time.Time, random func() uint64) (id StreamID) {
 	return id
 }
 
-// Assign returns what the current snapshot gives the unit. It is pure: no I/O,
-// no lock, no clock; nothing is recorded until something is read
-// through the assignment. It hashes each id that some layer diverts by, once.
+// Assign returns what the current snapshot gives the unit. It is pure: no I/O, no
+// lock, no clock; nothing is recorded until something is read through the assignment.
+// It hashes each id that some layer diverts by, once; of more than three diversions in one
+// plan, the rarest at each read.
 //
 // It does not allocate where the compiler sees that the assignment does not outlive the
 // function that calls Assign, be it handed to others; kept in a context, it is one

@@ -9,7 +9,7 @@ import "iter"
 func (a *Assignment) All() iter.Seq[Decision] {
 	// The compiler makes a range over this a plain loop, and leaves out what its body does
 	// not ask for, as long as yield is called in one place and the usual case calls nothing
-	// else; see docs/decisions/0004-hot-path.md.
+	// else; see docs/decisions/0023-assignment-by-pointer.md.
 	return func(yield func(Decision) bool) {
 		var w walk
 		for layers := w.begin(a); layers != nil; layers = w.turn(a) {

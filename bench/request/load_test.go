@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 // fakeShop answers as the shop does, and counts connections and orders.
@@ -31,7 +33,7 @@ func newFakeShop(t *testing.T) *fakeShop {
 		case r.URL.Path == "/click":
 			w.WriteHeader(http.StatusNoContent)
 		case r.Method == http.MethodPost && r.URL.Path == "/checkout":
-			http.Redirect(w, r, "/order/o-"+thousands(f.orders.Add(1)), http.StatusSeeOther)
+			http.Redirect(w, r, "/order/o-"+page.Thousands(f.orders.Add(1)), http.StatusSeeOther)
 		case r.Method == http.MethodPost:
 			http.Redirect(w, r, "/cart", http.StatusSeeOther)
 		}

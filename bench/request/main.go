@@ -40,6 +40,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/internal/pgserver"
 )
 
@@ -116,7 +117,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		}
 		o.rate = max(1, int(float64(best)*o.share))
 	}
-	print.text(fmt.Sprintf("%s requests a second; phases of %v, %d with strata and %d without.", thousands(int64(o.rate)), o.length, o.rounds, o.rounds))
+	print.text(fmt.Sprintf("%s requests a second; phases of %v, %d with strata and %d without.", page.Thousands(int64(o.rate)), o.length, o.rounds, o.rounds))
 	for _, s := range list {
 		s.args = append(s.args, strings.Fields(o.args)...)
 		c, err := compare(ctx, o, s, shop)
@@ -142,7 +143,7 @@ func search(ctx context.Context, shop string, print printer) (int, error) {
 		if holds(r.outcome) {
 			verdict = "yes"
 		}
-		rows = append(rows, []string{thousands(int64(rate)), millis(f.p50), millis(f.p99), millis(f.p999), percent(r.achieved()), thousands(r.errors), verdict})
+		rows = append(rows, []string{page.Thousands(int64(rate)), millis(f.p50), millis(f.p99), millis(f.p999), percent(r.achieved()), page.Thousands(r.errors), verdict})
 		return verdict == "yes", nil
 	})
 	if err != nil {
@@ -153,7 +154,7 @@ func search(ctx context.Context, shop string, print printer) (int, error) {
 	if best == 0 {
 		return 0, errors.New("the machine does not hold the lowest rate; is something else running? Choose one with -rate")
 	}
-	print.text(fmt.Sprintf("It holds %s requests a second.", thousands(int64(best))))
+	print.text(fmt.Sprintf("It holds %s requests a second.", page.Thousands(int64(best))))
 	return best, nil
 }
 

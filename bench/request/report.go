@@ -1,14 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/strataxp/strata/bench/internal/machine"
+	"github.com/strataxp/strata/internal/page"
 )
 
 // printer writes what was found, as text or as Markdown.
@@ -67,22 +68,7 @@ func (p printer) table(head []string, rows [][]string) {
 
 func (p printer) header() {
 	p.text(fmt.Sprintf("%s, %d cores, %s %s/%s, GOMAXPROCS %d, %s. Shop, PostgreSQL (fsync off) and visitors share the machine.",
-		processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), time.Now().Format(time.DateOnly)))
-}
-
-// processor is the name of the machine's processor, where Linux tells.
-func processor() string {
-	f, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "an unknown processor"
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, ok := strings.CutPrefix(lines.Text(), "model name"); ok {
-			return strings.TrimLeft(name, "\t :")
-		}
-	}
-	return "an unknown processor"
+		machine.Processor(), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), time.Now().Format(time.DateOnly)))
 }
 
 func millis(d time.Duration) string  { return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond)) }
@@ -129,11 +115,11 @@ func (p printer) figures(c comparison) {
 		t := merged(lists[i], picks[i])
 		f := t.figures()
 		all = append(all, f)
-		row := []string{name, thousands(t.count())}
+		row := []string{name, page.Thousands(t.count())}
 		for _, d := range f.list() {
 			row = append(row, millis(d))
 		}
-		rows = append(rows, append(row, thousands(errorsOf(lists[i])), percent(achievedBy(lists[i]))))
+		rows = append(rows, append(row, page.Thousands(errorsOf(lists[i])), percent(achievedBy(lists[i]))))
 	}
 	ratio := func(name string, list [4]float64) {
 		row := []string{name, ""}
@@ -219,7 +205,7 @@ func (c comparison) states() (lines []string) {
 	for i, r := range c.with {
 		h, waiting := r.health, r.health.Accepted-r.health.Delivered
 		line := fmt.Sprintf("round %d with strata: plan version %d in the end; %s events accepted, %s of them waiting when the load was over (%s of buffer), %s refused; then %s delivered, %s lost; %s orders acknowledged, all of them stored once",
-			i+1, h.Plan, thousands(r.closed.accepted), thousands(waiting), mebibytes(h.Buffered), thousands(r.closed.refused), thousands(r.closed.delivered), thousands(r.closed.lost), thousands(r.book.count()))
+			i+1, h.Plan, page.Thousands(r.closed.accepted), page.Thousands(waiting), mebibytes(h.Buffered), page.Thousands(r.closed.refused), page.Thousands(r.closed.delivered), page.Thousands(r.closed.lost), page.Thousands(r.book.count()))
 		lines = append(lines, line, "  "+memory(r))
 		for _, problem := range h.Problems {
 			lines = append(lines, "  it said: "+problem)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strataxp/strata/internal/page"
 	"github.com/strataxp/strata/internal/pgserver"
 )
 
@@ -70,7 +71,7 @@ func scenarios() []scenario {
 		}),
 		with(plain, func(s *scenario) {
 			s.name = "refresh"
-			s.about = fmt.Sprintf("a plan with %s further experiments, from halfway on published anew as fast as that goes", thousands(moreExperiments))
+			s.about = fmt.Sprintf("a plan with %s further experiments, from halfway on published anew as fast as that goes", page.Thousands(moreExperiments))
 			s.args = []string{"-refresh", "1s"}
 			s.prepare, s.fault, s.repair = preparePublisher, publishOn, endPublisher
 		}),

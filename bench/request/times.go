@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 // times are durations, kept with three digits: from a microsecond to two minutes. It
@@ -106,10 +108,10 @@ func describe(bins []int64) string {
 			for _, more := range bins[i+1:] {
 				n += more
 			}
-			parts = append(parts, fmt.Sprintf("%d ms and more: %s", mostBins*int(binWidth.Milliseconds()), thousands(n)))
+			parts = append(parts, fmt.Sprintf("%d ms and more: %s", mostBins*int(binWidth.Milliseconds()), page.Thousands(n)))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d–%d ms: %s", from, from+int(binWidth.Milliseconds()), thousands(n)))
+		parts = append(parts, fmt.Sprintf("%d–%d ms: %s", from, from+int(binWidth.Milliseconds()), page.Thousands(n)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -122,15 +124,4 @@ func median(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	n := len(list)
 	return (list[(n-1)/2] + list[n/2]) / 2
-}
-
-// thousands writes a number as people read it.
-func thousands(n int64) string {
-	if n < 0 {
-		return "-" + thousands(-n)
-	}
-	if n < 1000 {
-		return fmt.Sprint(n)
-	}
-	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 func timesOf(list ...time.Duration) *times {
@@ -56,4 +58,4 @@ func TestMedian(t *testing.T) {
 	require.InDelta(t, 2.5, median([]float64{4, 1, 2, 3}), 0)
 }
 
-func TestThousands(t *testing.T) { require.Equal(t, "-1,234,567", thousands(-1_234_567)) }
+func TestThousands(t *testing.T) { require.Equal(t, "-1,234,567", page.Thousands(-1_234_567)) }

@@ -38,7 +38,7 @@ func fleets(server *pgserver.Server, e extent) []curve {
 		{name: "engines-processor", title: "The server's processor time per second while nothing happens, by engines (one store)",
 			expected: "linear, tens of microseconds a statement, and what a server takes that has nothing to do", exponent: 1},
 		{name: "engines-herd", title: "Statements a second in the busiest tenth of one, some seconds after a plan, by engines (one store)", unit: perSecond,
-			expected: "linear: a notice has all engines ask at once, and from then on their 5 seconds begin together", exponent: 1},
+			expected: "linear, as when nothing happens: a notice has all engines ask once, and then each goes on at its own times", exponent: 1},
 		{name: "engines-plan", title: "From publishing until the last engine has the plan, by engines (one store)",
 			expected: "flat, then linear: all ask at once, over 20 connections, and here they compile on the same processors", exponent: 1},
 		{name: "engines-plan-processor", title: "The server's processor time until the last engine has a plan, by engines (one store)",

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/strataxp/strata/bench/internal/machine"
+	"github.com/strataxp/strata/internal/page"
 )
 
 func main() {
@@ -71,7 +72,7 @@ func table(c *curve, points []point) string {
 	}
 	text += rule + "\n"
 	for _, p := range points {
-		text += fmt.Sprintf("| %s | %s |", thousands(p.size), c.unit.text(p.value))
+		text += fmt.Sprintf("| %s | %s |", page.Thousands(int64(p.size)), c.unit.text(p.value))
 		if each {
 			text += fmt.Sprintf(" %s |", c.unit.text(p.value/float64(p.size)))
 		}

@@ -5,6 +5,8 @@ import (
 	"html"
 	"math"
 	"strings"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 // The size of a plot, and where its axes lie.
@@ -40,7 +42,7 @@ func plot(c *curve, points []point) string {
 	fmt.Fprintf(&out, `<text x="%d" y="20" font-size="14">%s</text>`+"\n", plotLeft, html.EscapeString(c.title))
 	for _, v := range x.ticks() {
 		fmt.Fprintf(&out, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/>`+"\n", x.at(v), plotTop, x.at(v), plotBottom)
-		fmt.Fprintf(&out, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x.at(v), plotBottom+18, thousands(int(v)))
+		fmt.Fprintf(&out, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x.at(v), plotBottom+18, page.Thousands(int64(v)))
 	}
 	for _, v := range y.ticks() {
 		fmt.Fprintf(&out, `<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#ddd"/>`+"\n", plotLeft, y.at(v), plotRight, y.at(v))
@@ -92,13 +94,4 @@ func (a *axis) ticks() []float64 {
 		ticks = append(ticks, math.Pow(10, e))
 	}
 	return ticks
-}
-
-// thousands writes a whole number with commas.
-func thousands(n int) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/strataxp/strata/internal/page"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,8 +37,8 @@ func TestUnits(t *testing.T) {
 	require.Equal(t, "2.5 s", nanoseconds.text(2.5e9))
 	require.Equal(t, "7.59 MiB", bytes.text(7.59*(1<<20)))
 	require.Equal(t, "98.8 k/s", perSecond.text(98_800))
-	require.Equal(t, "1,234,567", thousands(1234567))
-	require.Equal(t, "999", thousands(999))
+	require.Equal(t, "1,234,567", page.Thousands(1234567))
+	require.Equal(t, "999", page.Thousands(999))
 }
 
 // A plot is well-formed XML with a point for each value, whatever the values.
